@@ -142,6 +142,7 @@ void exchange_finish(struct exchange *exchange)
 	loop_deadline_clear(&exchange->silence);
 	loop_deadline_clear(&exchange->total);
 	loop_deadline_clear(&exchange->answer_by);
+	loop_deadline_clear(&exchange->unaccepted);
 	if (exchange->link) {
 		link_resume(exchange->link);
 		if (exchange->link->ended)
@@ -188,6 +189,25 @@ static void exchange_on_answer_by(struct loop_deadline *deadline)
 			 HEALTH_REASON_ANSWER_BY);
 }
 
+/* No worker has taken it in all the time that it might have waited in our own queue. What
+ * can be taken back is answered like what waited there; what cannot, but may run twice,
+ * as well. */
+static void exchange_on_unaccepted(struct loop_deadline *deadline)
+{
+	struct exchange *exchange = container_of(deadline, struct exchange, unaccepted);
+
+	link_look(exchange->link);
+	if (!exchange->link || exchange->link->state > LINK_UNACCEPTED)
+		return;
+	if (link_withdraw(exchange->link)) {
+		exchange->link = NULL;
+		pool_count(exchange->pool, COUNTER_WITHDRAWN);
+	} else if (!exchange->request.is_safe_method) {
+		return;
+	}
+	outcome_give_up(exchange, HEALTH_REASON_QUEUE_TIMEOUT);
+}
+
 /* the request comes in */
 
 static void *exchange_begin(void *sink, const struct exchange_ops *ops, void *client)
@@ -206,6 +226,7 @@ static void *exchange_begin(void *sink, const struct exchange_ops *ops, void *cl
 	exchange->silence.on_due = exchange_on_silence;
 	exchange->total.on_due = exchange_on_total;
 	exchange->answer_by.on_due = exchange_on_answer_by;
+	exchange->unaccepted.on_due = exchange_on_unaccepted;
 	exchange->reaper.run = exchange_reap;
 	request_init(&exchange->request, &pool->memory);
 	body_init(&exchange->body, &pool->memory, pool->spool,
@@ -385,6 +406,8 @@ static void exchange_on_slot(struct health_waiter *waiter, struct link *link, bo
 	exchange_write_tail(exchange);
 	exchange_start(exchange, &exchange->total, exchange->options->request_timeout_us);
 	exchange_start(exchange, &exchange->silence, exchange->options->read_timeout_us);
+	exchange_start(exchange, &exchange->unaccepted,
+		       exchange->options->queue.max_wait_us);
 	if (hello)
 		pool_count(exchange->pool, COUNTER_HELLOS);
 	link_start(link, &exchange->parts, hello, keep_conn, &exchange_link_ops,
@@ -421,6 +444,7 @@ static void exchange_on_accepted(void *user, pid_t pid)
 
 	exchange->accepted_us = exchange_now_us(exchange);
 	exchange->worker = pid;
+	loop_deadline_clear(&exchange->unaccepted);
 }
 
 static size_t exchange_memory_max(const struct exchange *exchange)
@@ -559,6 +583,7 @@ static void exchange_on_gone(void *user, enum health_reason reason, bool had_wor
 	struct exchange *exchange = user;
 
 	exchange->link = NULL;
+	loop_deadline_clear(&exchange->unaccepted);
 	if (exchange->state != EXCHANGE_DONE && reason != HEALTH_REASON_NONE)
 		outcome_fail(exchange, reason, had_worker);
 	exchange_release(exchange);

@@ -97,6 +97,7 @@ struct exchange {
 	struct loop_deadline silence;  /* body_timeout, then read_timeout */
 	struct loop_deadline total;    /* request_timeout */
 	struct loop_deadline answer_by;
+	struct loop_deadline unaccepted; /* in FPM's backlog for max_wait */
 	struct loop_task reaper;
 };
 

@@ -26,7 +26,7 @@ int link_connect(struct loop *loop, struct memory *memory, const struct address 
 		 const struct link_home_ops *home_ops, struct link **ret_link)
 {
 	bool is_unix = address->any.sa_family == AF_UNIX;
-	int r, fd;
+	int r, fd = -1;
 
 	r = link_open(address, &fd);
 	if (r == 0)

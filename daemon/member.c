@@ -111,7 +111,8 @@ static void member_set_limit(struct member *member, unsigned limit)
 	member->limit = limit;
 	is_missing = limit < member->params.max_children;
 	if (is_missing && !member->is_missing && !member->is_leaving)
-		member->ops->on_change(member, HEALTH_REASON_WORKERS_MISSING, limit - 1);
+		member->ops->on_change(member, HEALTH_REASON_WORKERS_MISSING,
+				       HEALTH_REASON_NONE, MAX(limit - 1, 1u));
 	member->is_missing = is_missing;
 }
 
@@ -145,10 +146,17 @@ static void member_watch_missing(struct member *member)
 
 /* connecting */
 
-static enum health_reason member_reason(const struct member *member, int error)
+/* What is not a socket refuses as well, or may not be written. */
+static bool member_is_no_socket(const struct member *member)
 {
 	struct stat st;
 
+	return member->is_unix && member->address.un.sun_path[0] != '\0' &&
+	       stat(member->address.un.sun_path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
+static enum health_reason member_reason(const struct member *member, int error)
+{
 	switch (error) {
 	case -EAGAIN:
 		return HEALTH_REASON_BACKEND_FULL;
@@ -157,14 +165,11 @@ static enum health_reason member_reason(const struct member *member, int error)
 		return HEALTH_REASON_BACKEND_ABSENT;
 	case -EACCES:
 	case -EPERM:
-		return HEALTH_REASON_BACKEND_PERMISSION;
+		return member_is_no_socket(member) ? HEALTH_REASON_BACKEND_NOT_SOCKET :
+						     HEALTH_REASON_BACKEND_PERMISSION;
 	case -ECONNREFUSED:
-		/* what is not a socket refuses as well */
-		if (member->is_unix && member->address.un.sun_path[0] != '\0' &&
-		    lstat(member->address.un.sun_path, &st) == 0 &&
-		    !S_ISSOCK(st.st_mode) && !S_ISLNK(st.st_mode))
-			return HEALTH_REASON_BACKEND_NOT_SOCKET;
-		return HEALTH_REASON_BACKEND_REFUSED;
+		return member_is_no_socket(member) ? HEALTH_REASON_BACKEND_NOT_SOCKET :
+						     HEALTH_REASON_BACKEND_REFUSED;
 	case -EMFILE:
 	case -ENFILE:
 	case -ENOBUFS:
@@ -185,6 +190,7 @@ static void member_on_retry(struct loop_deadline *deadline)
 
 static void member_pause(struct member *member, enum health_reason reason)
 {
+	enum health_reason was = member->down;
 	uint64_t pause_us = MEMBER_FULL_RETRY_US;
 
 	if (reason == HEALTH_REASON_BACKEND_FULL) {
@@ -197,9 +203,9 @@ static void member_pause(struct member *member, enum health_reason reason)
 	member->is_waiting = true;
 	member->is_trying = false;
 	loop_deadline_start(loop_deadline_list(member->loop, pause_us), &member->retry);
-	if (reason != member->down) {
+	if (reason != was) {
 		member->down = reason;
-		member->ops->on_change(member, reason, 0);
+		member->ops->on_change(member, reason, was, 0);
 	}
 }
 
@@ -220,7 +226,7 @@ static void member_set_up(struct member *member)
 	if (was != HEALTH_REASON_BACKEND_FULL)
 		member->is_hello_known = member->can_hello =
 			false; /* another PHP, perhaps */
-	member->ops->on_change(member, HEALTH_REASON_NONE, 0);
+	member->ops->on_change(member, HEALTH_REASON_NONE, was, 0);
 	member_kick(member);
 }
 

@@ -26,9 +26,10 @@ struct member_ops {
 	 * link_start() and say true; false: it is closed. */
 	bool (*on_free)(struct member *member, struct link *link);
 	/* For the log, once per change: connect() began to fail (reason BACKEND_*), works
-	 * again (NONE), or workers are missing (WORKERS_MISSING, n = those that accept).
-	 */
-	void (*on_change)(struct member *member, enum health_reason reason, unsigned n);
+	 * again (NONE; `was` is why it did not), or workers are missing (WORKERS_MISSING,
+	 * n = those that accept). */
+	void (*on_change)(struct member *member, enum health_reason reason,
+			  enum health_reason was, unsigned n);
 };
 
 struct member_params {

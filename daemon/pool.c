@@ -73,6 +73,18 @@ static void pool_expire(struct pool *pool)
 		pool->waiter_ops->on_refused(waiter, pool_timeout_reason(pool, is_shed));
 }
 
+/* While nobody is there to serve, the queue holds everybody for max_wait: newest first
+ * and short deadlines are for a pool that serves, but not enough. */
+static void pool_set_patience(struct pool *pool)
+{
+	struct health_queue_params params;
+
+	params_set_queue(&params, pool->options);
+	if (pool_is_down(pool) || pool->patient_until_us > 0)
+		params.order = HEALTH_QUEUE_FIFO;
+	health_queue_set_params(&pool->queue, &params);
+}
+
 /* Connects for one exchange. False: not now, it is back at the queue's head. */
 static bool pool_serve(struct pool *pool, struct health_waiter *waiter)
 {
@@ -97,6 +109,11 @@ static void pool_run(struct pool *pool)
 {
 	struct health_waiter *waiter;
 
+	if (pool->patient_until_us > 0 &&
+	    loop_now_us(pool->loop) >= pool->patient_until_us) {
+		pool->patient_until_us = 0;
+		pool_set_patience(pool);
+	}
 	health_queue_set_limit(&pool->queue, pool->member.limit);
 	pool_expire(pool);
 	while (member_has_room(&pool->member)) {
@@ -180,24 +197,16 @@ static bool pool_on_free(struct member *member, struct link *link)
 	return true;
 }
 
-/* While nobody is there to serve, the queue holds everybody for max_wait: newest first
- * and short deadlines are for a pool that serves, but not enough. */
-static void pool_set_patience(struct pool *pool)
-{
-	struct health_queue_params params;
-
-	params_set_queue(&params, pool->options);
-	if (pool_is_down(pool))
-		params.order = HEALTH_QUEUE_FIFO;
-	health_queue_set_params(&pool->queue, &params);
-}
-
-static void pool_on_change(struct member *member, enum health_reason reason, unsigned n)
+static void pool_on_change(struct member *member, enum health_reason reason,
+			   enum health_reason was, unsigned n)
 {
 	struct pool *pool = pool_of_member(member);
 	const struct health_reason_row *row = health_reason_row(reason);
 
 	pool->counters.reasons[reason]++;
+	if (reason == HEALTH_REASON_NONE && was != HEALTH_REASON_BACKEND_FULL)
+		pool->patient_until_us = loop_now_us(pool->loop) +
+					 pool->options->queue.max_wait_us;
 	pool_set_patience(pool);
 	if (reason == HEALTH_REASON_NONE)
 		log_pool(LOG_LEVEL_NOTICE, pool_name(pool),

@@ -51,6 +51,7 @@ struct pool {
 	struct health_replay replay;
 	struct member member;
 	struct loop_deadline tick;    /* runs while somebody waits */
+	uint64_t patient_until_us; /* FPM is back: those who waited for it are not shed */
 	struct conf_fpm_values *fpm_values; /* valid when has_fpm_values */
 	bool has_fpm_values;
 
