@@ -138,7 +138,7 @@ static void check_foreign_master(struct check *check, const struct conf_pool *po
 	for (size_t i = 0; i < conf_group_fpm.n_options; i++) {
 		const char *name = conf_group_fpm.options[i].name;
 
-		if (check_is_own(pool, name))
+		if (check_is_given(pool, name))
 			check_complain(
 				check, CONF_DIAG_ERROR, pool, name,
 				"%s needs php_fpm: the FPM behind backend has its own "

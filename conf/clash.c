@@ -62,10 +62,11 @@ static void use_print_owner(const struct use *use, char *buffer, size_t n_bytes)
 		snprintf(buffer, n_bytes, "status");
 }
 
-static const struct conf_origin *use_origin(const struct use *use, const struct conf *conf)
+static const struct conf_origin *use_origin(const struct use *use,
+					    const struct conf *conf)
 {
-	return use->pool ? conf_origin_in_pool(use->pool, use->option)
-			 : conf_origin_in_top(conf, use->option);
+	return use->pool ? conf_origin_in_pool(use->pool, use->option) :
+			   conf_origin_in_top(conf, use->option);
 }
 
 static void use_complain(const struct use *use, const struct use *other,
@@ -81,9 +82,9 @@ static void use_complain(const struct use *use, const struct use *other,
 	use_print_owner(other, other_owner, sizeof(other_owner));
 	if (other_origin->file)
 		conf_diags_add(diags, CONF_DIAG_ERROR, file, origin->line,
-			       "%s: %s %s is also the %s of %s (%s:%u)%s", owner, use->option,
-			       use->text, other->option, other_owner, other_origin->file,
-			       other_origin->line, loop);
+			       "%s: %s %s is also the %s of %s (%s:%u)%s", owner,
+			       use->option, use->text, other->option, other_owner,
+			       other_origin->file, other_origin->line, loop);
 	else
 		conf_diags_add(diags, CONF_DIAG_ERROR, file, origin->line,
 			       "%s: %s %s is also the %s of %s, by default%s", owner,

@@ -197,7 +197,8 @@ static int conf_settle_master(struct conf *conf, struct conf_pool *pool)
 	const struct conf_option *option;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && (option = conf_schema_at(&conf_schema_pool, i)); i++) {
+	for (size_t i = 0; r == 0 && (option = conf_schema_at(&conf_schema_pool, i));
+	     i++) {
 		if (strncmp(option->name, "fpm.", 4) != 0 || *pool->php_fpm ||
 		    !pool->origins[i].is_shared)
 			continue;

@@ -54,7 +54,7 @@ static void dump_fpm_text(const struct dump *dump, const char *name,
 	const struct conf_pool *pool = dump->object;
 	const char *path = NULL;
 	struct conf_address address;
-	struct conf_why why;
+	struct conf_why why = { 0 };
 
 	*buffer = 0;
 	if (!fpm)
@@ -84,7 +84,8 @@ static void dump_option(struct dump *dump, const struct conf_option *option)
 	if (*fpm_text) {
 		conf_string_print(fpm_text, out);
 		fputs(";  # fpm_conf\n", out);
-	} else if (dump->fpm && dump->fpm->max_children > 0 && pool->max_children == 0 &&
+	} else if (dump->fpm && dump->fpm->max_children > 0 &&
+		   dump->fpm->max_children <= option->max && pool->max_children == 0 &&
 		   strcmp(option->name, "max_children") == 0) {
 		fprintf(out, "%u;  # fpm_conf\n", dump->fpm->max_children);
 	} else if (strcmp(option->name, "include_dir") == 0) {
@@ -102,30 +103,34 @@ static void dump_option(struct dump *dump, const struct conf_option *option)
 	}
 }
 
-static void dump_object(struct dump *dump, const struct conf_group *left_out)
+static void dump_group(struct dump *dump, const struct conf_group *group)
 {
-	const struct conf_schema *schema = dump->schema;
+	int n_name = (int)strlen(group->prefix) - 1; /* less the dot */
 
-	for (size_t g = 0; g < schema->n_groups; g++) {
-		const struct conf_group *group = schema->groups[g];
-		int n_name = (int)strlen(group->prefix) - 1; /* less the dot */
+	if (n_name > 0) {
+		dump_indent(dump);
+		fprintf(dump->out, "%.*s = {\n", n_name, group->prefix);
+		dump->depth++;
+	}
+	for (size_t i = 0; i < group->n_options; i++)
+		dump_option(dump, &group->options[i]);
+	if (n_name > 0) {
+		dump->depth--;
+		dump_indent(dump);
+		fputs("};\n", dump->out);
+	}
+}
 
-		if (group == left_out) {
+/* With a backend, the options of a master of our own would be an error. */
+static void dump_object(struct dump *dump, bool has_master)
+{
+	for (size_t g = 0; g < dump->schema->n_groups; g++) {
+		const struct conf_group *group = dump->schema->groups[g];
+
+		if (group == &conf_group_fpm && !has_master)
 			dump->origin += group->n_options;
-			continue;
-		}
-		if (n_name > 0) {
-			dump_indent(dump);
-			fprintf(dump->out, "%.*s = {\n", n_name, group->prefix);
-			dump->depth++;
-		}
-		for (size_t i = 0; i < group->n_options; i++)
-			dump_option(dump, &group->options[i]);
-		if (n_name > 0) {
-			dump->depth--;
-			dump_indent(dump);
-			fputs("};\n", dump->out);
-		}
+		else
+			dump_group(dump, group);
 	}
 }
 
@@ -139,7 +144,7 @@ int conf_dump(const struct conf *conf, const struct conf_fpm_values *const *fpm_
 		.origin = conf->origins,
 	};
 
-	dump_object(&top, NULL);
+	dump_object(&top, false);
 	fputs("\npools = (\n", out);
 	for (size_t i = 0; i < conf->n_pools; i++) {
 		struct dump dump = {
@@ -152,8 +157,7 @@ int conf_dump(const struct conf *conf, const struct conf_fpm_values *const *fpm_
 		};
 
 		fputs("\t{\n", out);
-		/* with backend, the options of a master of our own would be an error */
-		dump_object(&dump, *conf->pools[i]->php_fpm ? NULL : &conf_group_fpm);
+		dump_object(&dump, *conf->pools[i]->php_fpm);
 		fputs(i + 1 < conf->n_pools ? "\t},\n" : "\t}\n", out);
 	}
 	fputs(");\n", out);

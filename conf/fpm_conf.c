@@ -166,43 +166,62 @@ static struct scanner scanner_begin(const char *text, size_t n)
 	return (struct scanner){ .p = text, .end = text + n, .section = { "", 0 } };
 }
 
+/* The next line without its newline. */
+static struct slice scanner_take_line(struct scanner *scanner)
+{
+	struct slice line = { scanner->p, (size_t)(scanner->end - scanner->p) };
+	const char *newline = memchr(line.p, '\n', line.n);
+
+	if (newline)
+		line.n = (size_t)(newline - line.p);
+	scanner->p = line.p + line.n + (newline ? 1 : 0);
+	return line;
+}
+
+/* The line "[NAME]". */
+static void scanner_begin_section(struct scanner *scanner, struct slice line)
+{
+	const char *bracket = memchr(line.p, ']', line.n);
+
+	scanner->section.p = line.p + 1;
+	scanner->section.n = (bracket ? (size_t)(bracket - line.p) : line.n) - 1;
+}
+
+/* The line "KEY = VALUE"; false: it is none. The key of a comment keeps its ';', and so
+ * means nothing. */
+static bool scanner_read_pair(struct scanner *scanner, struct slice line, bool is_dumped)
+{
+	const char *sign = memchr(line.p, '=', line.n);
+	struct slice key = { line.p, sign ? (size_t)(sign - line.p) : 0 };
+	struct slice value;
+
+	if (!sign)
+		return false;
+	value = slice_behind(line, "=");
+	scanner_keep(scanner->key, sizeof(scanner->key), slice_trim(key));
+	if (is_dumped)
+		scanner_read_dumped(scanner, value);
+	else
+		scanner_read_written(scanner, value);
+	return true;
+}
+
 /* The next "KEY = VALUE" or "[SECTION]" (then the key is ""); false at the end. */
 static bool scanner_next(struct scanner *scanner)
 {
 	while (scanner->p < scanner->end) {
-		struct slice line = { scanner->p, (size_t)(scanner->end - scanner->p) };
-		const char *newline = memchr(line.p, '\n', line.n);
-		const char *sign;
-		bool is_dumped;
+		struct slice line = scanner_take_line(scanner);
+		bool is_dumped = scanner_strip_prefix(&line);
 
-		if (newline)
-			line.n = (size_t)(newline - line.p);
-		scanner->p = line.p + line.n + (newline ? 1 : 0);
-		is_dumped = scanner_strip_prefix(&line);
 		line = slice_trim(line);
 		*scanner->key = 0;
 		scanner->is_new_section = line.n > 0 && line.p[0] == '[';
 		if (scanner->is_new_section) {
-			sign = memchr(line.p, ']', line.n);
-			scanner->section.p = line.p + 1;
-			scanner->section.n = sign ? (size_t)(sign - line.p) - 1 :
-						    line.n - 1;
+			scanner_begin_section(scanner, line);
 			return true;
 		}
-		sign = line.n > 0 && line.p[0] != ';' ? memchr(line.p, '=', line.n) :
-							NULL;
-		if (!sign)
-			continue;
-		scanner_keep(
-			scanner->key, sizeof(scanner->key),
-			slice_trim((struct slice){ line.p, (size_t)(sign - line.p) }));
-		line.n -= (size_t)(sign + 1 - line.p);
-		line.p = sign + 1;
-		if (is_dumped)
-			scanner_read_dumped(scanner, line);
-		else
-			scanner_read_written(scanner, line);
-		return true;
+		if (scanner_read_pair(scanner, line, is_dumped))
+			return true;
 	}
 	return false;
 }
@@ -299,10 +318,10 @@ static void fpm_set_time(const char *text, uint64_t *us)
 		factor = 60;
 		break;
 	case 'h':
-		factor = 60 * 60;
+		factor = UINT64_C(60) * 60;
 		break;
 	case 'd':
-		factor = 24 * 60 * 60;
+		factor = UINT64_C(24) * 60 * 60;
 		break;
 	}
 	if (!fpm_read_number(text, n_digits, &n) ||

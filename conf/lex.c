@@ -321,7 +321,8 @@ static void lexer_check_word(struct lexer *lexer)
 /* Is what stands here an element, not an option? */
 static bool lexer_is_in_list(const struct lexer *lexer)
 {
-	return lexer->n_brackets > 0 && lexer->brackets[lexer->n_brackets - 1].open != '{';
+	return lexer->n_brackets > 0 &&
+	       lexer->brackets[lexer->n_brackets - 1].open != '{';
 }
 
 /* A string is a value. libconfig loses the memory of one that stands elsewhere. */

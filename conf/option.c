@@ -268,7 +268,7 @@ static int option_set_sink(const struct conf_option *option, struct conf_memory 
 static int option_set_one(const struct conf_option *option, struct conf_memory *memory,
 			  void *object, const char *text, struct conf_why *ret_why)
 {
-	uint64_t n;
+	uint64_t n = 0;
 	int r;
 
 	switch (option->type) {

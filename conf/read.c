@@ -106,9 +106,10 @@ static void read_complain_type(struct conf_read *read, const struct read_place *
 	if (place->is_shared)
 		return;
 	if (strcmp(option->name, "backend") == 0 && read_is_list(element)) {
-		conf_diags_add(read->diags, CONF_DIAG_ERROR, place->file, line,
-			       "backend: a pool has one backend for now, not a list: make "
-			       "a pool for each of them");
+		conf_diags_add(
+			read->diags, CONF_DIAG_ERROR, place->file, line,
+			"backend: a pool has one backend for now, not a list: make "
+			"a pool for each of them");
 		return;
 	}
 	conf_option_describe(option, expected, sizeof(expected));

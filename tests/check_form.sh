@@ -65,7 +65,7 @@ function check_head() {
 /^#pragma once$/ { has_once = 1 }
 FILENAME ~ /[.]h$/ && FNR == 10 && !has_once { complain("head", "no #pragma once") }
 
-columns($0) > 90 { complain("columns", columns($0) " columns") }
+columns($0) > (FILENAME ~ /[.][ch]$/ ? 90 : 110) { complain("columns", columns($0) " columns") }
 /[ \t]$/ { complain("blank", "blanks at the end") }
 /^    +[^ *]/ { complain("blank", "indented by spaces") }
 /(^|[^A-Za-z_])(TO''DO|FIX''ME|XX''X|HA''CK)([^A-Za-z_X]|$)/ { complain("leftover", $0) }

@@ -21,8 +21,8 @@ if [ ! -x "$print_options" ]; then
 	print_options=$work/print_options
 	# shellcheck disable=SC2086
 	${CC:-cc} -std=gnu11 -D_GNU_SOURCE -iquote "$top" ${CHECK_CPPFLAGS:-} \
-		-o "$print_options" "$top/tests/print_options.c" "$top"/conf/*.c -lconfig ||
-		exit 1
+		-o "$print_options" "$top/tests/print_options.c" "$top"/conf/*.c \
+		-lconfig || exit 1
 fi
 "$print_options" >"$work/tables" || exit 1
 manual=$top/conf/fpmgate.conf.5
@@ -104,8 +104,9 @@ wrong_example() {
 	function quoted(text) {
 		if (type[name] == "strings" || type[name] == "networks")
 			return text == "" ? "[ ]" : "?"
-		return type[name] == "bool" || (type[name] == "integer" && text != "auto") ? \
-			text : "\"" text "\""
+		if (type[name] == "bool" || (type[name] == "integer" && text != "auto"))
+			return text
+		return "\"" text "\""
 	}
 	{ sub(/^\t*/, "") }
 	/^[a-z_]+ = \{/ { group = substr($0, 1, index($0, " ") - 1) "."; next }
@@ -133,7 +134,8 @@ tap_empty "the manual says what needs a restart" "$(wrong_restarts "$manual")"
 tap_empty "the example as it is can be loaded" \
 	"$("$print_options" given "$example" 2>&1 >/dev/null)"
 tap_empty "the example has all options" \
-	"$(same example "$(names_of_tables | sort)" "$(names_of_example "$example" 2>&1)")"
+	"$(same example "$(names_of_tables | sort)" \
+		"$(names_of_example "$example" 2>&1)")"
 tap_empty "the example shows the defaults" "$(wrong_example "$example")"
 if command -v mandoc >/dev/null; then
 	tap_empty "mandoc finds nothing to warn about" \
@@ -156,8 +158,10 @@ planted_example() {
 plant "an option that the manual lacks" planted_names "$manual" '/^\.It Ic backlog$/d'
 plant "an option that only the manual has" planted_names "$manual" \
 	's/^\.It Ic backlog$/.It Ic backlogs/'
-plant "a wrong default in the manual" wrong_defaults "$manual" 's/^\.Ql 4096 \.$/.Ql 511 ./'
-plant "a wrong range in the manual" wrong_ranges "$manual" 's/From 1 to 65535/From 1 to 9/'
+plant "a wrong default in the manual" wrong_defaults "$manual" \
+	's/^\.Ql 4096 \.$/.Ql 511 ./'
+plant "a wrong range in the manual" wrong_ranges "$manual" \
+	's/From 1 to 65535/From 1 to 9/'
 plant "a restart that is not needed" wrong_restarts "$manual" \
 	's/^From 1 to 65535; default/Restart; default/'
 plant "an option that the example lacks" planted_example "$example" '/#backlog = /d'

@@ -34,9 +34,9 @@ static void print_tables(void)
 	};
 
 	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
-		const char *home = g < 2                           ? "top"
-				   : groups[g] == &conf_group_fpm ? "master"
-								   : "pool";
+		const char *home = g < 2                        ? "top" :
+				   groups[g] == &conf_group_fpm ? "master" :
+								  "pool";
 
 		for (size_t i = 0; i < groups[g]->n_options; i++) {
 			const struct conf_option *option = &groups[g]->options[i];
@@ -50,7 +50,8 @@ static void print_tables(void)
 	}
 }
 
-static void print_given(const struct conf_schema *schema, const struct conf_origin *origins)
+static void print_given(const struct conf_schema *schema,
+			const struct conf_origin *origins)
 {
 	for (size_t i = 0; i < conf_schema_count(schema); i++)
 		if (origins[i].file)
