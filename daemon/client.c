@@ -25,6 +25,7 @@
 #include <sys/epoll.h>
 
 #include "daemon/exchange.h"
+#include "daemon/outq.h"
 #include "fcgi/writer.h"
 
 enum {
@@ -117,11 +118,13 @@ static void client_run_flush(struct loop_task *task)
 		client_close(client);
 		return;
 	}
-	if (r == 0)
+	if (r == 0) {
 		loop_deadline_clear(&client->write_deadline);
-	else if (!client->is_pressed || client->stream.n_out < n_before)
+	} else if (!client->is_pressed || client->stream.n_out < n_before) {
+		client->outq = outq_get(client->stream.source.fd);
 		client_start(client, &client->write_deadline,
 			     client->home->write_timeout_us);
+	}
 	client->is_pressed = r == STREAM_AGAIN;
 	if (client->stream.n_out > client->home->response_memory / 2)
 		return;
@@ -131,10 +134,19 @@ static void client_run_flush(struct loop_task *task)
 		client->home->sink->drained(client->current);
 }
 
+/* The edge that tells of room comes late: a unix socket is writable only when three
+ * quarters of its buffer have been read. So before a slow reader is given up the kernel
+ * is asked whether it has read anything. */
 static void client_on_write_deadline(struct loop_deadline *deadline)
 {
 	struct client *client = container_of(deadline, struct client, write_deadline);
+	int outq = outq_get(client->stream.source.fd);
 
+	if (outq >= 0 && outq < client->outq) {
+		client->outq = outq;
+		client_start(client, deadline, client->home->write_timeout_us);
+		return;
+	}
 	client->home->counters->reasons[HEALTH_REASON_SLOW_CLIENT]++;
 	client_close(client);
 }
@@ -182,8 +194,8 @@ static void client_on_output(void *data, uint8_t type, const uint8_t *bytes, siz
 		fcgi_record_encode(&record, header);
 		client_put(client, header, sizeof(header));
 		client_put(client, bytes, record.n_content);
-		bytes += record.n_content;
 		n -= record.n_content;
+		bytes = n > 0 ? bytes + record.n_content : NULL;
 	} while (n > 0);
 }
 
@@ -434,7 +446,7 @@ static void client_on_read_end(struct client *client)
  * some. What an exchange puts out is bounded by the exchange. */
 static bool client_is_full(const struct client *client)
 {
-	size_t max = client->home->response_memory;
+	size_t max = client->home->response_memory + LOOP_SCRATCH_BYTES;
 
 	return client->stream.n_out >= (client->current ? 2 * max : max);
 }

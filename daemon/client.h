@@ -69,6 +69,7 @@ struct client {
 	bool is_pressed;           /* more output than the socket takes */
 	bool closes_after_flush, is_closed;
 	struct loop_deadline write_deadline;
+	int outq;                  /* SIOCOUTQ when that was started */
 	struct loop_deadline drain_deadline; /* for the rest of a refused request */
 	struct loop_task again, flush, reaper;
 };

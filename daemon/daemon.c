@@ -28,6 +28,7 @@ enum {
 	DAEMON_CLIENTS_MIN = 16,
 	DAEMON_SPOOL_FDS = 64, /* spool files counted in for clients_max */
 	DAEMON_LOOK_US = 100000,
+	DAEMON_STOP_SLACK_US = 5000000, /* beyond drain_timeout, for the end itself */
 };
 
 /* descriptors */
@@ -67,148 +68,7 @@ int daemon_set_clients_max(struct daemon *daemon)
 	return -EMFILE;
 }
 
-/* listeners */
-
-static void daemon_on_listener_empty(struct listener *listener)
-{
-	listener_free(listener);
-}
-
-static bool daemon_has_listener(struct daemon *daemon, const struct pool *pool)
-{
-	struct listener *listener;
-
-	LIST_FOREACH(listener, &daemon->listeners, node)
-		if (listener->pool == pool)
-			return true;
-	return false;
-}
-
-static void daemon_close_idle(struct daemon *daemon, const struct pool *pool)
-{
-	struct listener *listener;
-
-	LIST_FOREACH_SAFE(listener, &daemon->listeners, node) {
-		if (!pool || listener->pool == pool)
-			listener_close_idle(listener);
-	}
-}
-
-void daemon_release_removed(struct daemon *daemon)
-{
-	bool has_more = false;
-	struct pool *pool;
-
-	LIST_FOREACH_SAFE(pool, &daemon->pools, node) {
-		if (!pool->is_removed)
-			continue;
-		if (pool->n_exchanges == 0)
-			daemon_close_idle(daemon, pool);
-		if (pool->n_exchanges == 0 && !daemon_has_listener(daemon, pool) &&
-		    member_n_taken(&pool->member) == 0)
-			pool_free(pool);
-		else
-			has_more = true;
-	}
-	if (has_more)
-		loop_deadline_start(loop_deadline_list(daemon->loop, DAEMON_LOOK_US),
-				    &daemon->release_look);
-}
-
-static void daemon_on_release_look(struct loop_deadline *deadline)
-{
-	daemon_release_removed(container_of(deadline, struct daemon, release_look));
-}
-
-static int daemon_add_listener(struct daemon *daemon, struct pool *pool,
-			       struct listener *listener)
-{
-	listener->on_empty = daemon_on_listener_empty;
-	listener->home.is_draining = daemon->is_draining;
-	list_append(&daemon->listeners, &listener->node);
-	log_pool(LOG_LEVEL_INFO, pool_name(pool), "listening on %s", listener->text);
-	return 0;
-}
-
-static int daemon_take_activated(struct daemon *daemon, struct pool *pool,
-				 const struct conf_address *address)
-{
-	int fds[16], n, r = 0;
-	struct listener *listener;
-
-	n = activation_lend(daemon->activation, address->name, fds, ARRAY_SIZE(fds));
-	if (n <= 0) {
-		log_pool(LOG_LEVEL_ERROR, pool_name(pool),
-			 "no socket named %s was passed by "
-			 "systemd: %s",
-			 address->name, n < 0 ? strerror(-n) : "see fpmgate.socket");
-		return n < 0 ? n : -ENOENT;
-	}
-	for (int i = 0; i < n; i++) {
-		r = listener_adopt(pool, &daemon->admission, fds[i], address, &listener);
-		if (r < 0)
-			return r;
-		daemon_add_listener(daemon, pool, listener);
-	}
-	return 0;
-}
-
-int daemon_listen(struct daemon *daemon, struct pool *pool,
-			 const struct conf_address *address)
-{
-	const char *what, *warning;
-	struct listener *listener;
-	int r;
-
-	if (address->kind == CONF_ADDRESS_SYSTEMD)
-		return daemon_take_activated(daemon, pool, address);
-	r = listener_new(pool, &daemon->admission, address, &listener, &what, &warning);
-	if (r < 0) {
-		log_pool(LOG_LEVEL_ERROR, pool_name(pool), "cannot listen on %s: %s: %s",
-			 address->text, what, strerror(-r));
-		return r;
-	}
-	if (warning)
-		log_pool(LOG_LEVEL_WARNING, pool_name(pool), "%s: %s", address->text,
-			 warning);
-	return daemon_add_listener(daemon, pool, listener);
-}
-
-static int daemon_listen_all(struct daemon *daemon)
-{
-	struct pool *pool;
-	int r = 0;
-
-	LIST_FOREACH(pool, &daemon->pools, node)
-		for (size_t i = 0; i < pool->options->n_listen && r == 0; i++)
-			r = daemon_listen(daemon, pool, &pool->options->listen[i]);
-	return r;
-}
-
-/* pools */
-
-int daemon_add_pool(struct daemon *daemon, const struct conf_pool *options,
-		    struct pool **ret_pool)
-{
-	struct pool *pool;
-	int r;
-
-	r = pool_new(daemon->loop, daemon->conf, options, &options->backend,
-		     &daemon->memory, &daemon->spool, &exchange_waiter_ops, &pool);
-	if (r < 0) {
-		log_error("pool %s: cannot be set up: %s", options->name, strerror(-r));
-		return r;
-	}
-	list_append(&daemon->pools, &pool->node);
-	*ret_pool = pool;
-	return 0;
-}
-
-void daemon_change_pool(struct daemon *daemon, struct pool *pool,
-			const struct conf_pool *options)
-{
-	pool_set_conf(pool, daemon->conf, options, &options->backend);
-}
+/* figures */
 
 static void daemon_log_counters(struct daemon *daemon)
 {
@@ -241,13 +101,24 @@ static bool daemon_is_quiet(const struct daemon *daemon)
 	return true;
 }
 
+static bool daemon_stop_masters(struct daemon *daemon)
+{
+	bool is_done = true;
+	struct pool *pool;
+
+	LIST_FOREACH(pool, &daemon->pools, node)
+		is_done = daemon_stop_master(pool) && is_done;
+	return is_done;
+}
+
 /* Idle kept connections go last, when nothing is in flight any more: closing one in the
  * instant in which nginx sends a POST over it would be a 502. */
 static void daemon_on_drain_look(struct loop_deadline *deadline)
 {
 	struct daemon *daemon = container_of(deadline, struct daemon, drain_look);
 
-	if (daemon_is_quiet(daemon)) {
+	daemon->is_drained |= daemon_is_quiet(daemon);
+	if (daemon->is_drained && daemon_stop_masters(daemon)) {
 		loop_exit(daemon->loop, DAEMON_EXIT_OK);
 		return;
 	}
@@ -259,8 +130,11 @@ static void daemon_on_drain_end(struct loop_deadline *deadline)
 {
 	struct daemon *daemon = container_of(deadline, struct daemon, drain_end);
 
+	if (daemon->is_drained) /* only our own php-fpm is still to end, within
+				   stop_timeout */
+		return;
 	log_warning("drain_timeout has passed with requests in flight, stopping");
-	loop_exit(daemon->loop, DAEMON_EXIT_OK);
+	daemon->is_drained = true;
 }
 
 static void daemon_drain(struct daemon *daemon)
@@ -275,6 +149,8 @@ static void daemon_drain(struct daemon *daemon)
 	daemon->is_draining = true;
 	log_notice("draining");
 	(void)notify_stopping("draining");
+	(void)notify_extend_timeout(daemon->conf->drain_timeout_us +
+				    DAEMON_STOP_SLACK_US);
 	LIST_FOREACH_SAFE(listener, &daemon->listeners, node)
 		listener_close(listener);
 	loop_deadline_start(loop_deadline_list(daemon->loop,
@@ -409,6 +285,7 @@ static int daemon_start(struct daemon *daemon)
 		r = daemon_listen_all(daemon);
 	if (r < 0)
 		return r;
+	daemon_drop_unnamed(daemon);
 	log_notice("fpmgate %s: %zu pool%s, at most %u clients", PACKAGE_VERSION,
 		   daemon->conf->n_pools, daemon->conf->n_pools == 1 ? "" : "s",
 		   daemon->admission.max);
@@ -440,7 +317,7 @@ static void daemon_done(struct daemon *daemon)
 		(void)loop_turn(daemon->loop, 0);
 	daemon_log_counters(daemon);
 	LIST_FOREACH_SAFE(pool, &daemon->pools, node)
-		pool_free(pool);
+		daemon_free_pool(pool);
 	control_done(&daemon->control);
 	loop_free(daemon->loop);
 	activation_free(daemon->activation);

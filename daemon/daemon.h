@@ -40,6 +40,7 @@ struct daemon {
 	struct list pools;
 	struct list listeners; /* those of removed pools too, while they have clients */
 	bool is_draining;
+	bool is_drained;          /* nothing is in flight, or it has had its time */
 	struct loop_deadline drain_end, drain_look;
 	struct loop_deadline release_look;
 };
@@ -48,14 +49,24 @@ struct daemon {
  */
 int daemon_run(struct conf *conf);
 
-/* For reload.c. Each logs what fails; 0 or an errno. */
+/* daemon_pools.c; each logs what fails, and gives 0 or an errno. */
 int daemon_add_pool(struct daemon *daemon, const struct conf_pool *options,
 		    struct pool **ret_pool);
 void daemon_change_pool(struct daemon *daemon, struct pool *pool,
 			const struct conf_pool *options);
 int daemon_listen(struct daemon *daemon, struct pool *pool,
 		  const struct conf_address *address);
-int daemon_set_clients_max(struct daemon *daemon);
+int daemon_listen_all(struct daemon *daemon);
+/* Closes what systemd passed and no pool listens on. */
+void daemon_drop_unnamed(struct daemon *daemon);
 /* A pool that a reload took away goes when nothing of it is in use any more; call again
  * whenever that may have come. */
 void daemon_release_removed(struct daemon *daemon);
+void daemon_on_release_look(struct loop_deadline *deadline);
+/* Ends a master of ours. True: there is none, or none any more. */
+bool daemon_stop_master(struct pool *pool);
+/* With its master and its probe. */
+void daemon_free_pool(struct pool *pool);
+
+/* daemon.c */
+int daemon_set_clients_max(struct daemon *daemon);

@@ -202,7 +202,8 @@ static void exchange_on_unaccepted(struct loop_deadline *deadline)
 	if (link_withdraw(exchange->link)) {
 		exchange->link = NULL;
 		pool_count(exchange->pool, COUNTER_WITHDRAWN);
-	} else if (!exchange->request.is_safe_method) {
+	} else if (!exchange->request.is_safe_method ||
+		   exchange->link->state > LINK_UNACCEPTED) {
 		return;
 	}
 	outcome_give_up(exchange, HEALTH_REASON_QUEUE_TIMEOUT);

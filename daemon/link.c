@@ -236,7 +236,7 @@ static void link_note_charge(struct link *link)
  * end, then judge. Or the spool file cannot be read: then the request is lost. */
 static void link_on_write_error(struct link *link, int error)
 {
-	link->wire.at = link->wire.end = link->wire.n;
+	link->wire.end = link->wire.at;
 	if (link->state == LINK_ABANDONED) {
 		link_drop(link, HEALTH_REASON_NONE);
 		return;

@@ -7,9 +7,8 @@
  *
  * Sources are edge-triggered: whoever is told that a descriptor is ready uses it until it
  * is not, or asks for a task that goes on in the next turn. A handler may remove any
- * source, its own or another one whose event waits in the same batch; loop_remove() blots
- * it out of the batch. Objects that a handler wants to free while others up its stack
- * still look at them are freed by a task.
+ * source, its own or another one whose event waits in the same batch. Objects that a
+ * handler wants to free while others up its stack still look at them are freed by a task.
  *
  * Deadlines belong to lists by duration: a server has about ten different ones, and
  * within one the order of starting is the order of ending, so a start is an append and
@@ -26,6 +25,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 
@@ -44,8 +44,16 @@ struct loop_deadline_list {
 	struct list deadlines;
 };
 
+/* What a descriptor number stands for now. */
+struct loop_slot {
+	struct loop_source *source; /* NULL: nothing of ours */
+	uint32_t generation;        /* counts the sources that had this number */
+};
+
 struct loop {
 	int epoll_fd;
+	struct loop_slot *slots; /* by descriptor */
+	size_t n_slots;
 	sd_event *event;
 	struct loop_source event_source;
 	bool is_event_pending;
@@ -56,7 +64,6 @@ struct loop {
 	struct list tasks;
 
 	struct epoll_event batch[LOOP_BATCH];
-	int n_batch, i_batch;
 
 	uint8_t *scratch, *second_scratch;
 	size_t spool_left;
@@ -127,6 +134,7 @@ struct loop *loop_free(struct loop *loop)
 	}
 	sd_event_unref(loop->event);
 	close_fd(loop->epoll_fd);
+	free(loop->slots);
 	free(loop->scratch);
 	free(loop->second_scratch);
 	free(loop);
@@ -152,40 +160,72 @@ uint64_t loop_wall_us(const struct loop *loop)
 
 /* sources */
 
-int loop_add(struct loop *loop, struct loop_source *source, uint32_t events)
+/* An event carries the number and the generation of its descriptor, not the address of
+ * its source: an event that is late, of a descriptor that has been closed here but is
+ * still open in a child between fork() and exec(), then meets nobody. So closing is
+ * enough, and the system call that takes a descriptor out of epoll is saved. */
+static int loop_control(struct loop *loop, int operation, struct loop_source *source,
+			uint32_t generation, uint32_t events)
 {
 	struct epoll_event event = {
 		.events = source->is_level ? events : events | EPOLLET,
-		.data.ptr = source,
+		.data.u64 = (uint64_t)generation << 32 | (uint32_t)source->fd,
 	};
 
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0)
-		return -errno;
+	return epoll_ctl(loop->epoll_fd, operation, source->fd, &event) < 0 ? -errno : 0;
+}
+
+static int loop_reserve_slot(struct loop *loop, size_t fd)
+{
+	size_t n = MAX(fd + 1, loop->n_slots * 2);
+	struct loop_slot *slots;
+
+	if (fd < loop->n_slots)
+		return 0;
+	slots = realloc(loop->slots, n * sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	memset(slots + loop->n_slots, 0, (n - loop->n_slots) * sizeof(*slots));
+	loop->slots = slots;
+	loop->n_slots = n;
 	return 0;
+}
+
+int loop_add(struct loop *loop, struct loop_source *source, uint32_t events)
+{
+	struct loop_slot *slot;
+	int r;
+
+	if (source->fd < 0)
+		return -EBADF;
+	r = loop_reserve_slot(loop, (size_t)source->fd);
+	if (r < 0)
+		return r;
+	slot = &loop->slots[source->fd];
+	r = loop_control(loop, EPOLL_CTL_ADD, source, slot->generation + 1, events);
+	if (r == 0)
+		*slot = (struct loop_slot){ source, slot->generation + 1 };
+	return r;
 }
 
 int loop_change(struct loop *loop, struct loop_source *source, uint32_t events)
 {
-	struct epoll_event event = {
-		.events = source->is_level ? events : events | EPOLLET,
-		.data.ptr = source,
-	};
-
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event) < 0)
-		return -errno;
-	return 0;
+	if (source->fd < 0 || (size_t)source->fd >= loop->n_slots)
+		return -EBADF;
+	return loop_control(loop, EPOLL_CTL_MOD, source,
+			    loop->slots[source->fd].generation, events);
 }
 
 void loop_remove(struct loop *loop, struct loop_source *source)
 {
-	if (source->fd < 0)
+	if (source->fd < 0 || (size_t)source->fd >= loop->n_slots ||
+	    loop->slots[source->fd].source != source)
 		return;
-	/* Closing would take it out of epoll by itself, were the description not shared
-	 * with a child that is between fork() and exec(). */
-	(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
-	for (int i = loop->i_batch; i < loop->n_batch; i++)
-		if (loop->batch[i].data.ptr == source)
-			loop->batch[i].data.ptr = NULL;
+	loop->slots[source->fd].source = NULL;
+	/* a level-triggered one (a listener of systemd's) may be open elsewhere for good,
+	 * and would be reported for ever */
+	if (source->is_level)
+		(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 }
 
 /* tasks */
@@ -347,16 +387,15 @@ static int loop_dispatch_event(struct loop *loop)
 
 /* turns */
 
-static void loop_hand_out(struct loop *loop)
+static void loop_hand_out(struct loop *loop, int n)
 {
-	for (loop->i_batch = 0; loop->i_batch < loop->n_batch;) {
-		struct epoll_event *event = &loop->batch[loop->i_batch++];
-		struct loop_source *source = event->data.ptr;
+	for (int i = 0; i < n; i++) {
+		const struct epoll_event *event = &loop->batch[i];
+		const struct loop_slot *slot = &loop->slots[(uint32_t)event->data.u64];
 
-		if (source)
-			source->on_ready(source, event->events);
+		if (slot->source && slot->generation == event->data.u64 >> 32)
+			slot->source->on_ready(slot->source, event->events);
 	}
-	loop->n_batch = 0;
 }
 
 int loop_turn(struct loop *loop, int timeout_ms)
@@ -372,9 +411,8 @@ int loop_turn(struct loop *loop, int timeout_ms)
 	r = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, timeout_ms);
 	if (r < 0 && errno != EINTR)
 		return -errno;
-	loop->n_batch = MAX(r, 0);
 	loop_begin_turn(loop);
-	loop_hand_out(loop);
+	loop_hand_out(loop, r);
 	r = loop_dispatch_event(loop);
 	loop_run_deadlines(loop);
 	loop_run_tasks(loop);

@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "conf/diag.h"
 #include "daemon/daemon.h"
+#include "daemon/guardian.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 
@@ -33,7 +34,9 @@ static int main_with_conf(const struct options *options, struct conf *conf)
 	default:
 		log_init(target, options->is_debug ? LOG_LEVEL_DEBUG :
 						     (enum log_level)conf->log_level);
-		return daemon_run(conf);
+		r = daemon_run(conf);
+		log_done(); /* waits a moment: what was said last must not be lost */
+		return r;
 	}
 }
 
@@ -58,6 +61,8 @@ int main(int argc, char **argv)
 {
 	struct options options;
 
+	if (guardian_is_called(argc, argv))
+		return guardian_run(argv);
 	umask(0027);
 	signal(SIGPIPE, SIG_IGN);
 	if (options_parse(argc, argv, stderr, &options) != 0) {

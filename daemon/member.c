@@ -300,7 +300,8 @@ static void member_on_worker_died(struct member *member, const struct link *link
 {
 	if (link->has_hello)
 		member->is_hello_known = member->can_hello = false;
-	if (link->state != LINK_UNACCEPTED)
+	if (link->state != LINK_UNACCEPTED ||
+	    (!link->hello_pending && request_wire_has_begun(&link->wire)))
 		return;
 	member->is_waiting = true;
 	loop_deadline_start(loop_deadline_list(member->loop, MEMBER_FULL_RETRY_US),

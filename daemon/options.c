@@ -4,6 +4,7 @@
 #include "daemon/options.h"
 
 #include <getopt.h>
+#include <string.h>
 
 #include "daemon/macros.h"
 
@@ -75,6 +76,18 @@ static bool options_apply(struct options *options, int letter)
 	}
 }
 
+/* Of several letters behind one dash getopt names the one that is wrong. */
+static void options_complain(FILE *errors, int letter, const char *argument)
+{
+	const char *what = letter == ':' ? "an argument is missing for" :
+					   "unknown option";
+
+	if (optopt > 0 && strncmp(argument, "--", 2) != 0)
+		fprintf(errors, "fpmgate: %s -%c\n", what, optopt);
+	else
+		fprintf(errors, "fpmgate: %s %s\n", what, argument);
+}
+
 int options_parse(int argc, char **argv, FILE *errors, struct options *ret)
 {
 	struct option longs[OPTIONS_N + 1] = { 0 };
@@ -97,9 +110,7 @@ int options_parse(int argc, char **argv, FILE *errors, struct options *ret)
 	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) >= 0) {
 		if (options_apply(ret, letter))
 			continue;
-		fprintf(errors, "fpmgate: %s %s\n",
-			letter == ':' ? "an argument is missing for" : "unknown option",
-			argv[optind - 1]);
+		options_complain(errors, letter, argv[optind - 1]);
 		return OPTIONS_USAGE;
 	}
 	if (optind < argc) {

@@ -15,10 +15,10 @@
 #include "daemon/pool.h"
 
 enum {
-	/* PHP-FPM's master looks every third of request_terminate_timeout and compares
-	 * whole seconds: a kill can come that much before the figure says
-	 * (fpm_process_ctl.c). */
-	OUTCOME_TERMINATE_SLACK_US = 1000000,
+	/* PHP-FPM's master never kills before the full time
+	 * (fpm_request_check_timed_out), but the instant of acceptance that we know can
+	 * be a turn of the loop late. */
+	OUTCOME_TERMINATE_SLACK_US = 100000,
 };
 
 /* answers of our own */
@@ -168,6 +168,10 @@ void outcome_fail(struct exchange *exchange, enum health_reason reason,
 {
 	if (exchange->state == EXCHANGE_ANSWERING) {
 		outcome_break(exchange, reason);
+		return;
+	}
+	if (reason == HEALTH_REASON_SPOOL_FULL) {
+		outcome_answer(exchange, reason);
 		return;
 	}
 	if (!had_worker) {

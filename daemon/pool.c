@@ -85,23 +85,26 @@ static void pool_set_patience(struct pool *pool)
 	health_queue_set_params(&pool->queue, &params);
 }
 
-/* Connects for one exchange. False: not now, it is back at the queue's head. */
+/* Connects for one exchange. False: not now, it is back at the queue's head. A link that
+ * takes the last slot is one that the next request may want to have handed over; a hello
+ * is for those that might have to be taken back, where somebody waits. */
 static bool pool_serve(struct pool *pool, struct health_waiter *waiter)
 {
-	bool is_pressed = pool->queue.n_waiting > 0 || member_is_last_slot(&pool->member);
-	bool keep_conn = pool_wants_keep_conn(pool, is_pressed);
+	uint64_t now_us = loop_now_us(pool->loop);
+	bool is_waiting = pool->queue.n_waiting > 0 || waiter->arrived_us < now_us;
+	bool has_body = pool->waiter_ops->has_body(waiter);
+	bool keep_conn = pool_wants_keep_conn(pool, is_waiting ||
+						    member_is_last_slot(&pool->member));
 	struct link *link;
 
 	if (member_connect(&pool->member, keep_conn, &link) != 0) {
-		health_queue_push_back(&pool->queue, waiter, loop_now_us(pool->loop));
+		health_queue_push_back(&pool->queue, waiter, now_us);
 		pool_tick_start(pool);
 		return false;
 	}
 	pool_count(pool, COUNTER_CONNECTS);
 	pool->waiter_ops->on_slot(
-		waiter, link,
-		pool_wants_hello(pool, pool->waiter_ops->has_body(waiter), is_pressed),
-		keep_conn);
+		waiter, link, pool_wants_hello(pool, has_body, is_waiting), keep_conn);
 	return true;
 }
 
@@ -135,6 +138,7 @@ void pool_submit(struct pool *pool, struct health_waiter *waiter)
 {
 	struct health_waiter *evicted = NULL;
 	uint64_t now_us = loop_now_us(pool->loop);
+	enum health_reason reason;
 	int r;
 
 	if (pool->queue.n_waiting == 0 && member_has_room(&pool->member)) {
@@ -144,9 +148,10 @@ void pool_submit(struct pool *pool, struct health_waiter *waiter)
 	}
 	r = health_queue_push(&pool->queue, waiter, now_us, &evicted);
 	if (r != 0) {
-		pool->waiter_ops->on_refused(waiter, r == HEALTH_QUEUE_REFUSED_FULL ?
-							     HEALTH_REASON_QUEUE_FULL :
-							     HEALTH_REASON_SHED);
+		reason = r == HEALTH_QUEUE_REFUSED_FULL ? HEALTH_REASON_QUEUE_FULL :
+							  HEALTH_REASON_SHED;
+		pool->waiter_ops->on_refused(
+			waiter, pool_is_down(pool) ? HEALTH_REASON_POOL_DOWN : reason);
 		return;
 	}
 	pool_count(pool, COUNTER_QUEUED);
@@ -297,8 +302,12 @@ static void pool_take_conf(struct pool *pool, struct conf *conf,
 	pool_reopen_logs(pool);
 }
 
-void pool_set_conf(struct pool *pool, struct conf *conf, const struct conf_pool *options,
-		   const struct conf_address *backend)
+void pool_set_backend(struct pool *pool, const struct conf_address *backend)
+{
+	member_set_backend(&pool->member, backend);
+}
+
+void pool_set_conf(struct pool *pool, struct conf *conf, const struct conf_pool *options)
 {
 	struct health_replay_params replay;
 	struct member_params member;
@@ -310,7 +319,6 @@ void pool_set_conf(struct pool *pool, struct conf *conf, const struct conf_pool 
 	params_set_member(&member, options,
 			  pool->has_fpm_values ? pool->fpm_values : NULL);
 	member_set_params(&pool->member, &member);
-	member_set_backend(&pool->member, backend);
 }
 
 void pool_set_fpm_values(struct pool *pool, const struct conf_fpm_values *fpm)

@@ -21,6 +21,8 @@
 struct conf;
 struct conf_fpm_values;
 struct conf_pool;
+struct fpm_probe;
+struct master;
 struct pool;
 struct spool;
 
@@ -68,6 +70,10 @@ struct pool {
 	size_t n_page;
 	struct access_log access_log;
 	bool is_removed;              /* by a reload: goes with its last exchange */
+	/* the daemon's, which frees them */
+	struct master *master;        /* NULL: none */
+	struct fpm_probe *probe;      /* NULL: none */
+	bool is_stopping;             /* the master has been told to stop */
 };
 
 /* Makes a pool of an option set of conf (it takes a reference). 0 or -ENOMEM. The error
@@ -79,8 +85,9 @@ int pool_new(struct loop *loop, struct conf *conf, const struct conf_pool *optio
 	     struct pool **ret_pool);
 struct pool *pool_free(struct pool *pool); /* no exchange may be left */
 /* New options of a living pool. Exchanges keep the values of their birth. */
-void pool_set_conf(struct pool *pool, struct conf *conf, const struct conf_pool *options,
-		   const struct conf_address *backend);
+void pool_set_conf(struct pool *pool, struct conf *conf, const struct conf_pool *options);
+/* Another socket of PHP-FPM from now on; requests in flight end over the old one. */
+void pool_set_backend(struct pool *pool, const struct conf_address *backend);
 /* What FPM's own configuration says, once it is known and whenever it changes. */
 void pool_set_fpm_values(struct pool *pool, const struct conf_fpm_values *fpm);
 /* Opens the log files again (SIGUSR1). */

@@ -73,6 +73,8 @@ int socket_file_listen(struct socket_file *ret, int fd, const struct address *ad
 	*ret_warning = NULL;
 	if (socket_file_is_live(address))
 		return -EADDRINUSE;
+	if (lstat(address->un.sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return -EEXIST; /* somebody's file: no path for a socket */
 	if (!socket_file_name_temporary(temporary.un.sun_path))
 		return -ENAMETOOLONG;
 	(void)unlink(temporary.un.sun_path);

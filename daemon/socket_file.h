@@ -27,7 +27,8 @@ gid_t socket_file_gid(const char *name);
 
 /* Binds fd to the path of address and listens. A file that nobody listens behind is
  * replaced, in one instant, by a socket that listens already and has its rights. 0 and
- * *ret; -EADDRINUSE when somebody answers there; or the errno of what failed, which
+ * *ret; -EADDRINUSE when somebody answers there; -EEXIST
+ * when it is no socket; or the errno of what failed, which
  * *ret_what (static) names. *ret_warning (static, NULL: none): a right that could not be
  * given. */
 int socket_file_listen(struct socket_file *ret, int fd, const struct address *address,
