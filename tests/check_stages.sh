@@ -10,7 +10,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
-# expect NAME WANTED ARGUMENT...: one stage with these arguments ends with the line WANTED,
+# expect NAME WANTED ARGUMENT...: a stage with these arguments ends with the line WANTED,
 # and with status 0 only if nothing failed.
 expect() {
 	local name=$1 wanted=$2 got status

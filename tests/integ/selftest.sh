@@ -24,7 +24,8 @@ start_fpm www max_children=4 global:process_control_timeout=5s
 start_fpm kept max_children=2	# an idle kept connection pins a worker: one of its own
 SITE=$(new_port)
 KEPT=$(new_port)
-nginx_site "$SITE" "$(fpm_listen www)" 'fastcgi_read_timeout 20s;'
+nginx_site "$SITE" "$(fpm_listen www)" 'fastcgi_read_timeout 20s;' \
+	"server:listen unix:$DIR/nginx.sock;"
 nginx_site "$KEPT" "$(fpm_listen kept)" keepalive=1 'add_header X-Extra yes;' \
 	'server:location = /other.txt { return 200 other; }'
 start_nginx
@@ -138,6 +139,8 @@ le "$(loaded goodput)" 80 "no faster than four workers can"
 ge "$(loaded goodput)" $((64 / FACTOR)) "and not much slower"
 load -c 2 -n 200 -k "$KEPT" /hello.php
 is "$(loaded s200)" 200 "closed loop with keep-alive: all 200"
+load -c 2 -n 20 "unix:$DIR/nginx.sock" /hello.php
+is "$(loaded s200)" 20 "over a unix socket"
 load -r 40 -d 1 "$SITE" '/sleep.php?ms=50'
 is "$(loaded sent) $(loaded s200)" "40 40" "open loop: sent as the rate says"
 load -r 160 -d 2 -p 500 "$SITE" '/sleep.php?ms=50'
@@ -223,6 +226,8 @@ fake "read:request $GOOD partial:100 close" "status 200 stdout 38 broken" "half 
 fake "read:request $GOOD raw:0000000000000000" "status 200 stdout 38 broken" "no record"
 fake "read:params $GOOD reset" "status 200 stdout 38 reset" "a reset"
 fake "read:8 reset" reset "a reset after 8 bytes"
+fake "read:fpm reset" reset "read:fpm leaves the terminator unread"
+fake "read:request reset" eof "read:request leaves nothing"
 fake "read:request type:42 $GOOD end" "foreign 1 42 8 $GOOD_SAYS end 0 0" "a type"
 fake "read:request id:9 stdout:5 id:0 $GOOD end" \
 	"foreign 9 6 5 status 200 stdout 38 end 0 0" "another id"

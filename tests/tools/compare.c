@@ -359,7 +359,7 @@ static int time_events(const struct request *request, const char *name)
 {
 	static struct side side;
 	struct samples offsets = { 0 };
-	char line[256];
+	char line[256] = "";
 	size_t n_line = 0;
 	int64_t median;
 

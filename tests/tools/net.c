@@ -128,7 +128,7 @@ int net_connect_start(const struct net_address *address, bool *ret_pending)
 int net_connect(const struct net_address *address, uint64_t deadline_us)
 {
 	socklen_t n_bytes = sizeof(int);
-	bool pending;
+	bool pending = false;
 	int r, error = 0;
 	int fd = net_connect_start(address, &pending);
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/tools/net.h"
@@ -41,6 +42,7 @@ static int notify_bind(const char *path)
 	    bind(fd, (struct sockaddr *) &address.storage, address.n_bytes) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) < 0)
 		net_usage("%s: %s", path, strerror(errno));
+	chmod(path, 0666);	/* the daemon may run under another uid */
 	return fd;
 }
 
