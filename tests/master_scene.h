@@ -412,7 +412,8 @@ static inline void forge(const char *message)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/run/fpm/www.notify", dir);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/run/fpm/www.notify",
+		 dir);
 	assert_int_equal(sendto(fd, message, strlen(message), 0,
 				(const struct sockaddr *)&address, sizeof(address)),
 			 strlen(message));

@@ -4,9 +4,10 @@
 /*
  * What the tests of the relay share: a loop, a temporary directory, sockets, bytes.
  *
- * Everything runs in one thread: a test writes and reads its own ends without blocking and
- * lets the loop turn in between. On unix sockets what was written is readable in the next
- * turn, so most tests need no clock at all; relay_until() is for deadlines, and for TCP.
+ * Everything runs in one thread: a test writes and reads its own ends without blocking
+ * and lets the loop turn in between. On unix sockets what was written is readable in the
+ * next turn, so most tests need no clock at all; relay_until() is for deadlines, and for
+ * TCP.
  */
 
 #include <errno.h>
@@ -37,7 +38,8 @@
 #include "daemon/memory.h"
 #include "fcgi/record.h"
 
-/* One per program; relay_begin() in the setup of each test, relay_end() in its teardown. */
+/* One per program; relay_begin() in the setup of each test, relay_end() in its teardown.
+ */
 struct relay {
 	struct loop *loop;
 	struct memory memory;
@@ -81,7 +83,8 @@ static inline void relay_run_ms(struct relay *relay, unsigned ms)
 	uint64_t end_us = relay_clock_us() + ms * 1000ull, now_us;
 
 	while ((now_us = relay_clock_us()) < end_us)
-		assert_true(loop_turn(relay->loop, (int)((end_us - now_us) / 1000) + 1) >= 0);
+		assert_true(loop_turn(relay->loop, (int)((end_us - now_us) / 1000) + 1) >=
+			    0);
 }
 
 /* Turns until it is so; fails when it is not after some time. */
@@ -183,8 +186,9 @@ static inline int relay_accept(int listen_fd)
 
 static inline void relay_pair(int pair[2])
 {
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-				    pair), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+				    0, pair),
+			 0);
 }
 
 static inline struct address relay_unix_address(const char *path)
@@ -269,7 +273,8 @@ static inline void bytes_add_text(struct bytes *bytes, uint8_t type, uint16_t id
 }
 
 /* A pair of name and value, both shorter than 128 bytes. */
-static inline void bytes_add_pair(struct bytes *bytes, const char *name, const char *value)
+static inline void bytes_add_pair(struct bytes *bytes, const char *name,
+				  const char *value)
 {
 	const uint8_t lengths[2] = { (uint8_t)strlen(name), (uint8_t)strlen(value) };
 
@@ -278,7 +283,8 @@ static inline void bytes_add_pair(struct bytes *bytes, const char *name, const c
 	bytes_add(bytes, value, lengths[1]);
 }
 
-/* Appends what can be read now. 0: nothing more for the moment, 1: the end, < 0: errno. */
+/* Appends what can be read now. 0: nothing more for the moment, 1: the end, < 0: errno.
+ */
 static inline int bytes_recv(struct bytes *bytes, int fd)
 {
 	static uint8_t buffer[65536];
@@ -310,8 +316,8 @@ static inline bool bytes_has(const struct bytes *bytes, const char *text)
 
 /* Content of the records of one type and id, joined, as a new text. *ret_n_records counts
  * them, the empty ones too. */
-static inline struct bytes bytes_content(const struct bytes *bytes, uint8_t type, uint16_t id,
-					 unsigned *ret_n_records)
+static inline struct bytes bytes_content(const struct bytes *bytes, uint8_t type,
+					 uint16_t id, unsigned *ret_n_records)
 {
 	struct bytes content = { 0 };
 	struct fcgi_record record;
@@ -344,7 +350,8 @@ static inline bool bytes_says(const struct bytes *bytes, uint8_t type, uint16_t 
 	return says;
 }
 
-static inline unsigned bytes_n_records(const struct bytes *bytes, uint8_t type, uint16_t id)
+static inline unsigned bytes_n_records(const struct bytes *bytes, uint8_t type,
+				       uint16_t id)
 {
 	unsigned n_records;
 	struct bytes content = bytes_content(bytes, type, id, &n_records);

@@ -72,8 +72,8 @@ static inline void fpm_answer_hello(struct fpm *fpm)
 	fpm->n_hellos++;
 	if (fpm->is_deaf)
 		return;
-	bytes_add_record(&answer, FCGI_GET_VALUES_RESULT, 0, "\017\001FCGI_MPXS_CONNS0", 18,
-			 6);
+	bytes_add_record(&answer, FCGI_GET_VALUES_RESULT, 0, "\017\001FCGI_MPXS_CONNS0",
+			 18, 6);
 	bytes_send(&answer, fpm->fd);
 }
 
@@ -161,7 +161,8 @@ static inline bool fpm_read_header(struct fpm *fpm)
 	return true;
 }
 
-/* Reads on as far as it can. True: a request is complete, its empty STDIN still unread. */
+/* Reads on as far as it can. True: a request is complete, its empty STDIN still unread.
+ */
 static inline bool fpm_read(struct fpm *fpm)
 {
 	static uint8_t buffer[65536];
@@ -183,7 +184,8 @@ static inline bool fpm_read(struct fpm *fpm)
 	return true;
 }
 
-/* Back in the accept loop: reads the empty STDIN, and the next request if there is one. */
+/* Back in the accept loop: reads the empty STDIN, and the next request if there is one.
+ */
 static inline bool fpm_next(struct fpm *fpm)
 {
 	assert_true(fpm->is_complete);

@@ -4,8 +4,8 @@
 /*
  * A home and a user for links, which note what they are told, and requests to send.
  *
- * As in life the home decides at once what becomes of a link that is free: it is closed, or
- * takes the request that the test has put into `next`.
+ * As in life the home decides at once what becomes of a link that is free: it is closed,
+ * or takes the request that the test has put into `next`.
  */
 
 #include "daemon/body.h"
@@ -51,7 +51,8 @@ static inline void errand_init(struct errand *errand, struct relay *relay, uint1
 	for (size_t at = 0; at < n_body; at += sizeof(piece))
 		assert_int_equal(body_add(&errand->body, piece,
 					  n_body - at < sizeof(piece) ? n_body - at :
-									sizeof(piece)), 0);
+									sizeof(piece)),
+				 0);
 	snprintf(length, sizeof(length), "%zu", n_body);
 	fcgi_writer_init(&writer, errand->params, sizeof(errand->params));
 	assert_int_equal(fcgi_writer_param(&writer, id, "CONTENT_LENGTH", length), 0);

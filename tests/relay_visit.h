@@ -32,7 +32,8 @@ static struct visit visits[N_VISITS];
 static struct fpm workers[N_VISITS];
 static int listen_fd;
 
-static inline void visit_on_output(void *client, uint8_t type, const uint8_t *data, size_t n)
+static inline void visit_on_output(void *client, uint8_t type, const uint8_t *data,
+				   size_t n)
 {
 	struct visit *visit = client;
 
@@ -118,8 +119,10 @@ static inline int visit_end(void **state)
 static inline void open_pool(const char *options)
 {
 	conf = relay_conf(&relay, "", options);
-	assert_int_equal(pool_new(relay.loop, conf, conf->pools[0], &conf->pools[0]->backend,
-				  &relay.memory, &spool, &exchange_waiter_ops, &pool), 0);
+	assert_int_equal(pool_new(relay.loop, conf, conf->pools[0],
+				  &conf->pools[0]->backend, &relay.memory, &spool,
+				  &exchange_waiter_ops, &pool),
+			 0);
 	pool->member.is_hello_known = true;
 	relay_settle(&relay);
 }
@@ -190,7 +193,8 @@ static inline void accept_worker(int i)
 		assert_int_equal(visits[i].n_done, 1); \
 		assert_null(visits[i].exchange); \
 		assert_true(bytes_has(&visits[i].out, "Status: " status " ")); \
-		assert_true(bytes_has(&visits[i].out, "X-Fpmgate-Reason: " reason "\r\n")); \
+		assert_true( \
+			bytes_has(&visits[i].out, "X-Fpmgate-Reason: " reason "\r\n")); \
 		assert_int_equal(visits[i].n_ends, 1); \
 	} while (0)
 

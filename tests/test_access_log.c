@@ -40,7 +40,8 @@ static struct access_log_entry entry_of(const char *uri)
 
 static void to_file(void)
 {
-	assert_int_equal(access_log_init(&access_log, CONF_SINK_FILE, scene_path("a.log")), 0);
+	assert_int_equal(
+		access_log_init(&access_log, CONF_SINK_FILE, scene_path("a.log")), 0);
 	assert_true(access_log_is_on(&access_log));
 }
 
@@ -89,7 +90,8 @@ static void test_what_is_not_there(void **state)
 	to_file();
 	entry.host = text_of("");
 	access_log_write(&access_log, &entry);
-	assert_non_null(strstr(scene_read("a.log"),
+	assert_non_null(strstr(
+		scene_read("a.log"),
 		"\"time\":\"2023-11-14T22:13:20.000042Z\",\"id\":\"ID\",\"pool\":\"www\","
 		"\"client\":null,\"method\":null,\"host\":\"\",\"uri\":null,\"script\":null,"
 		"\"status\":0,"));
@@ -283,7 +285,8 @@ static void test_full_fifo(void **state)
 	(void)state;
 	assert_int_equal(mkfifo(scene_path("fifo"), 0600), 0);
 	fd = open(scene_path("fifo"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	assert_int_equal(access_log_init(&access_log, CONF_SINK_FILE, scene_path("fifo")), 0);
+	assert_int_equal(access_log_init(&access_log, CONF_SINK_FILE, scene_path("fifo")),
+			 0);
 	for (unsigned i = 0; i < 2000; i++)
 		access_log_write(&access_log, &entry);
 	n = read(fd, bytes, sizeof(bytes) - 1);

@@ -135,7 +135,8 @@ static void test_ipv6(void **state)
 	assert_int_equal(address.n, sizeof(struct sockaddr_in6));
 	assert_int_equal(address.in6.sin6_family, AF_INET6);
 	assert_int_equal(ntohs(address.in6.sin6_port), 9000);
-	assert_string_equal(inet_ntop(AF_INET6, &address.in6.sin6_addr, text, sizeof(text)),
+	assert_string_equal(inet_ntop(AF_INET6, &address.in6.sin6_addr, text,
+				      sizeof(text)),
 			    "2001:db8::1:2");
 	assert_int_equal(address.in6.sin6_flowinfo, 0);
 	assert_int_equal(address.in6.sin6_scope_id, 0);

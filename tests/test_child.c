@@ -208,8 +208,9 @@ static void test_starts_with_clean_signals(void **state)
 	child_free(seen.child);
 	sigaction(SIGPIPE, &old, NULL);
 	sigprocmask(SIG_SETMASK, &old_set, NULL);
-	assert_int_equal(sscanf(seen.output, "SigBlk: %" SCNx64 " SigIgn: %" SCNx64, &blocked,
-				&ignored), 2);
+	assert_int_equal(sscanf(seen.output, "SigBlk: %" SCNx64 " SigIgn: %" SCNx64,
+				&blocked, &ignored),
+			 2);
 	assert_int_equal(blocked, 0);
 	/* 32 and 33 are the C library's own, which nobody can set through it */
 	assert_int_equal(ignored & ~UINT64_C(0x180000000), 0);
@@ -222,8 +223,8 @@ static void test_has_no_descriptor_of_ours(void **state)
 	char script[128];
 
 	(void)state;
-	snprintf(script, sizeof(script), "cd /proc/$$/fd; readlink 0 1 2; readlink %d %d", fd,
-		 leak);
+	snprintf(script, sizeof(script), "cd /proc/$$/fd; readlink 0 1 2; readlink %d %d",
+		 fd, leak);
 	run(script);
 	close(fd);
 	close(leak);
@@ -439,7 +440,8 @@ static void test_reaped_by_somebody_else(void **state)
 	assert_int_equal(waitpid(child_pid(seen.child), NULL, 0), child_pid(seen.child));
 	scene_turn_until(seen.n_ends > 0);
 	assert_false(seen.end.is_known);
-	assert_string_equal(child_describe(&seen.end, 0, text, sizeof(text)), "has ended");
+	assert_string_equal(child_describe(&seen.end, 0, text, sizeof(text)),
+			    "has ended");
 	child_free(seen.child);
 }
 
@@ -488,13 +490,16 @@ static void test_describe(void **state)
 	char text[64];
 
 	(void)state;
-	assert_string_equal(child_describe(&(struct child_end){ .is_known = true, .code = 78 },
-					   0, text, sizeof(text)), "exited with code 78");
+	assert_string_equal(
+		child_describe(&(struct child_end){ .is_known = true, .code = 78 }, 0,
+			       text, sizeof(text)),
+		"exited with code 78");
 	assert_string_equal(child_describe(&(struct child_end){ .is_known = true,
 								.signal = SIGKILL },
 					   0, text, sizeof(text)),
 			    "was killed by signal 9 (Killed)");
-	assert_string_equal(child_describe(&(struct child_end){ .is_known = true, .signal = 9,
+	assert_string_equal(child_describe(&(struct child_end){ .is_known = true,
+								.signal = 9,
 								.is_overdue = true },
 					   5000000, text, sizeof(text)),
 			    "was killed after 5 s");
@@ -503,7 +508,9 @@ static void test_describe(void **state)
 static void test_no_descriptors_left(void **state)
 {
 	static const char *const argv[] = { "/bin/true", NULL };
-	const struct child_params params = { .argv = argv, .ops = &ops, .userdata = &seen };
+	const struct child_params params = { .argv = argv,
+					     .ops = &ops,
+					     .userdata = &seen };
 	struct rlimit old, none;
 	struct child *child = NULL;
 

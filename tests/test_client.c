@@ -315,7 +315,8 @@ static void test_no_memory_for_a_request(void **state)
 
 /* aborts */
 
-/* A request up to a stage: 0 BEGIN, 1 params, 2 all params, 3 a part of the body, 4 all. */
+/* A request up to a stage: 0 BEGIN, 1 params, 2 all params, 3 a part of the body, 4 all.
+ */
 static void add_until(int stage, uint8_t flags)
 {
 	bytes_add_begin(&out, 6, FCGI_RESPONDER, flags);

@@ -343,7 +343,8 @@ static void test_tcp_reset_is_leaving(void **state)
 	bytes_add_request(&out, 1, 0, "/x.php", "");
 	bytes_send(&out, web);
 	relay_until(&relay, sink.n_asks == 1 && sink.asks[0].n_end == 1, 1000);
-	assert_int_equal(setsockopt(web, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+	assert_int_equal(setsockopt(web, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)),
+			 0);
 	leave();
 	relay_until(&relay, sink.asks[0].n_gone == 1, 1000);
 }
@@ -400,8 +401,8 @@ static void test_write_timeout(void **state)
 	assert_int_equal(counters.reasons[HEALTH_REASON_SLOW_CLIENT], 1);
 }
 
-/* Reads so much every 60 ms of a limit of 200 ms: the kernel counts whole buffers, so a few
- * reads have to fall into each. */
+/* Reads so much every 60 ms of a limit of 200 ms: the kernel counts whole buffers, so a
+ * few reads have to fall into each. */
 static void read_slowly(size_t n, int n_reads)
 {
 	char *some = malloc(n);

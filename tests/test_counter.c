@@ -27,7 +27,8 @@ static void test_words(void **state)
 		for (int j = 0; j < i; j++)
 			assert_string_not_equal(counter_word(i), counter_word(j));
 		for (int j = HEALTH_REASON_NONE + 1; j < HEALTH_REASON_N; j++)
-			assert_string_not_equal(counter_word(i), health_reason_row(j)->word);
+			assert_string_not_equal(counter_word(i),
+						health_reason_row(j)->word);
 	}
 	assert_string_equal(counter_word(COUNTER_CLIENTS), "clients");
 	assert_string_equal(counter_word(COUNTER_REQUESTS), "requests");

@@ -141,7 +141,8 @@ static void test_refused_params_too_big(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2000; i++)
-		bytes_add_pair(&pairs, "HTTP_X_SOMETHING_LONG", "with some value as well");
+		bytes_add_pair(&pairs, "HTTP_X_SOMETHING_LONG",
+			       "with some value as well");
 	check_refused("max_children = 2; params_max = \"64k\";", &pairs, 0);
 	visit_assert_own(0, "431", "params_too_big");
 	bytes_done(&pairs);
@@ -165,7 +166,8 @@ static void test_refused_param(void **state)
 
 	(void)state;
 	bytes_add_pair(&pairs, "PHP_ADMIN_VALUE", "x=1");
-	check_refused("max_children = 2; deny_params = [ \"PHP_ADMIN_VALUE\" ];", &pairs, 0);
+	check_refused("max_children = 2; deny_params = [ \"PHP_ADMIN_VALUE\" ];", &pairs,
+		      0);
 	visit_assert_own(0, "403", "param_denied");
 	bytes_done(&pairs);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Unit tests of daemon/fpm_dump with the real php-fpm of this machine, and with scripts in
- * its place that hang, shout and crash.
+ * Unit tests of daemon/fpm_dump with the real php-fpm of this machine, and with scripts
+ * in its place that hang, shout and crash.
  */
 #include "daemon/fpm_dump.h"
 
@@ -158,8 +158,9 @@ static void test_complaints(void **state)
 
 	scene_write("www.conf", "[www]\npm = static\npm.max_children = 1\n");
 	run(php_fpm, scene_path("www.conf"), 5000000);
-	assert_string_equal(seen.why, "exited with code 78: [pool www] no listen address have "
-				      "been defined!");
+	assert_string_equal(seen.why,
+			    "exited with code 78: [pool www] no listen address have "
+			    "been defined!");
 }
 
 static bool runs(const char *pid_file)
@@ -172,8 +173,9 @@ static bool runs(const char *pid_file)
 
 static void test_hanging_binary(void **state)
 {
-	const char *script = scene_script("hang", "echo $$ >${0%hang}pid; echo some text\n"
-						  "trap '' TERM; while :; do sleep 1; done\n");
+	const char *script = scene_script("hang",
+					  "echo $$ >${0%hang}pid; echo some text\n"
+					  "trap '' TERM; while :; do sleep 1; done\n");
 	uint64_t start_ms = scene_now_ms();
 
 	(void)state;
@@ -190,16 +192,19 @@ static void test_talkative_binary(void **state)
 
 	(void)state;
 	run(scene_script("shout", "echo $$ >${0%shout}pid\n"
-				  "head -c 10000000 /dev/zero; sleep 60\n"), "/none", 5000000);
+				  "head -c 10000000 /dev/zero; sleep 60\n"),
+	    "/none", 5000000);
 	assert_null(seen.text);
 	assert_true(scene_now_ms() - start_ms < 4000);
 	assert_string_equal(seen.why, "prints more than 1048576 bytes");
 	assert_false(runs("pid"));
 
-	run(scene_script("full", "head -c 1048576 /dev/zero | tr '\\0' x\n"), "/none", 5000000);
+	run(scene_script("full", "head -c 1048576 /dev/zero | tr '\\0' x\n"), "/none",
+	    5000000);
 	assert_int_equal(seen.n, 1048576);
 	assert_int_equal(strlen(seen.text), 1048576);
-	run(scene_script("over", "head -c 1048577 /dev/zero | tr '\\0' x\n"), "/none", 5000000);
+	run(scene_script("over", "head -c 1048577 /dev/zero | tr '\\0' x\n"), "/none",
+	    5000000);
 	assert_null(seen.text);
 }
 
@@ -215,8 +220,8 @@ static void test_other_binaries(void **state)
 	assert_string_equal(seen.why, "exited with code 0");
 	run(scene_script("odd", "printf 'a\\033[2Jb\\nc'; exit 3\n"), "/none", 5000000);
 	assert_string_equal(seen.why, "exited with code 3: a\\x1b[2Jb");
-	run(scene_script("long", "head -c 9999 /dev/zero | tr '\\0' x; exit 3\n"), "/none",
-	    5000000);
+	run(scene_script("long", "head -c 9999 /dev/zero | tr '\\0' x; exit 3\n"),
+	    "/none", 5000000);
 	assert_in_range(strlen(seen.why), 300, 511);
 }
 
@@ -346,7 +351,8 @@ static void test_find_installed_binary(void **state)
 	char binary[256];
 
 	(void)state;
-	assert_int_equal(fpm_dump_find_binary("/etc/fpm.conf", binary, sizeof(binary)), 0);
+	assert_int_equal(fpm_dump_find_binary("/etc/fpm.conf", binary, sizeof(binary)),
+			 0);
 	assert_int_equal(access(binary, X_OK), 0);
 }
 

@@ -68,7 +68,8 @@ static bool begin(const char *file, const char *binary, const char *backend_path
 	snprintf(text, sizeof(text), "%s", backend_path);
 	n_told = 0;
 	memset(&told, 0, sizeof(told));
-	r = fpm_probe_new(scene.loop, scene.folder, &options, &backend, &ops, &told, &probe);
+	r = fpm_probe_new(scene.loop, scene.folder, &options, &backend, &ops, &told,
+			  &probe);
 	assert_int_equal(r, 0);
 	/* nothing of these is needed any more */
 	memset(name, 'x', sizeof(name) - 1);
@@ -100,8 +101,9 @@ static void write_whole(const char *global)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), "[global]\n%s\ninclude = \"%s/pool.d/*.conf\" ; all\n",
-		 global, scene.folder);
+	snprintf(text, sizeof(text),
+		 "[global]\n%s\ninclude = \"%s/pool.d/*.conf\" ; all\n", global,
+		 scene.folder);
 	(void)mkdir(scene_path("pool.d"), 0755);
 	scene_write("php-fpm.conf", text);
 	write_pool("pool.d/a.conf", "a", 3);
@@ -168,7 +170,8 @@ static void test_change_is_seen(void **state)
 	/* by an editor that renames, twice */
 	for (unsigned n = 7; n < 9; n++) {
 		write_pool("www.conf.new", "www", n);
-		assert_int_equal(rename(scene_path("www.conf.new"), scene_path("www.conf")), 0);
+		assert_int_equal(
+			rename(scene_path("www.conf.new"), scene_path("www.conf")), 0);
 		scene_turn_until(told.max_children == n);
 	}
 	assert_int_equal(n_told, 4);
@@ -218,8 +221,9 @@ static void test_section_and_includes(void **state)
 	scene_write("more.d/1", "nonsense = 8\n");
 	scene_turn_until(n_told > 3);
 	assert_int_equal(told.max_children, 5);
-	assert_true(has_logged("what it includes is not known: php-fpm -tt exited with code "
-			       "78: ["));
+	assert_true(
+		has_logged("what it includes is not known: php-fpm -tt exited with code "
+			   "78: ["));
 }
 
 static void test_file_that_vanishes(void **state)
@@ -280,8 +284,9 @@ static void test_no_section(void **state)
 	(void)state;
 	write_whole("");
 	assert_false(begin("php-fpm.conf", php_fpm, "/tmp/c.sock"));
-	scene_turn_until(has_logged("no section listens on /tmp/c.sock; nor does one that it "
-				    "includes\n"));
+	scene_turn_until(
+		has_logged("no section listens on /tmp/c.sock; nor does one that it "
+			   "includes\n"));
 	assert_int_equal(n_told, 0);
 	/* the same again says nothing; another problem does; then all is well */
 	write_pool("pool.d/b.conf", "b", 5);
@@ -295,7 +300,8 @@ static void test_no_section(void **state)
 	assert_int_equal(told.max_children, 5);
 	/* and gone again */
 	write_pool("pool.d/b.conf", "b", 5);
-	scene_turn_until(has_logged("nor does one that it includes; the last values stay"));
+	scene_turn_until(
+		has_logged("nor does one that it includes; the last values stay"));
 	assert_int_equal(n_told, 1);
 }
 
@@ -304,8 +310,9 @@ static void test_no_binary(void **state)
 	(void)state;
 	write_whole("");
 	assert_false(begin("php-fpm.conf", "/nonexistent/php-fpm", "/tmp/b.sock"));
-	scene_turn_until(has_logged("no section listens on /tmp/b.sock; php-fpm -tt exited "
-				    "with code 127: cannot run /nonexistent/php-fpm"));
+	scene_turn_until(
+		has_logged("no section listens on /tmp/b.sock; php-fpm -tt exited "
+			   "with code 127: cannot run /nonexistent/php-fpm"));
 	assert_int_equal(n_told, 0);
 }
 
@@ -357,8 +364,9 @@ static void test_limit(void **state)
 		 scene_script("fpm", "echo x >>${0%fpm}runs; echo $$ >${0%fpm}pid\n"
 				     "while :; do sleep 60; done\n"));
 	n_told = 0;
-	assert_int_equal(fpm_probe_new(scene.loop, scene.folder, &options, &backend, &ops, &told,
-				       &probe), 0);
+	assert_int_equal(fpm_probe_new(scene.loop, scene.folder, &options, &backend, &ops,
+				       &told, &probe),
+			 0);
 	fpm_probe_set_limit(probe, 700000);
 	assert_false(fpm_probe_read_now(probe));
 	scene_turn_until(strchr(scene_read("pid"), '\n'));

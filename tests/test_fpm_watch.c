@@ -74,7 +74,8 @@ static void test_replaced_by_a_rename(void **state)
 	for (int i = 0; i < 3; i++) { /* a new file each time */
 		watch_anew("a.conf", NULL);
 		scene_write("a.conf.new", "2");
-		assert_int_equal(rename(scene_path("a.conf.new"), scene_path("a.conf")), 0);
+		assert_int_equal(rename(scene_path("a.conf.new"), scene_path("a.conf")),
+				 0);
 		expect_change();
 	}
 }
@@ -130,8 +131,8 @@ static void test_pattern(void **state)
 	scene_write("pool.d/www.conf~", "1");
 	scene_write("pool.d/.www.conf", "1");
 	expect_nothing();
-	assert_int_equal(rename(scene_path("pool.d/www.conf~"), scene_path("pool.d/x.conf")),
-			 0);
+	assert_int_equal(
+		rename(scene_path("pool.d/www.conf~"), scene_path("pool.d/x.conf")), 0);
 	expect_change();
 	watch_anew("a.conf", "pool.d/*.conf");
 	assert_int_equal(unlink(scene_path("pool.d/x.conf")), 0);

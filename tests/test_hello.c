@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The hello: whether an FPM keeps a connection behind GET_VALUES, and when it is asked. */
+/* The hello: whether an FPM keeps a connection behind GET_VALUES, and when it is asked.
+ */
 
 #include "daemon/hello.h"
 

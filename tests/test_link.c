@@ -210,7 +210,8 @@ static void test_hello_answered_and_died(void **state)
 	assert_int_equal(errand.n_accepted, 1);
 }
 
-/* The answer stays readable behind the broken pipe of a body that is still being written. */
+/* The answer stays readable behind the broken pipe of a body that is still being written.
+ */
 static void test_hello_answered_behind_a_broken_pipe(void **state)
 {
 	(void)state;
@@ -269,7 +270,8 @@ static void test_output_in_order(void **state)
 	assert_int_equal(errand.reason, HEALTH_REASON_NONE);
 	/* no KEEP_CONN: closed, which is what FPM waits for */
 	assert_int_equal(home_n_links(&home), 0);
-	assert_int_equal(recv(fpm.fd, fpm.header, 8, MSG_DONTWAIT), 8); /* the empty STDIN */
+	assert_int_equal(recv(fpm.fd, fpm.header, 8, MSG_DONTWAIT),
+			 8); /* the empty STDIN */
 	assert_int_equal(recv(fpm.fd, fpm.header, 8, MSG_DONTWAIT), 0);
 }
 
@@ -595,15 +597,18 @@ static void test_connect_errors(void **state)
 	(void)state;
 	close(listen_fd);
 	listen_fd = -1;
-	assert_int_equal(link_connect(relay.loop, &relay.memory, &address, NULL, true, &home,
-				      &home_ops, &link), -ECONNREFUSED);
+	assert_int_equal(link_connect(relay.loop, &relay.memory, &address, NULL, true,
+				      &home, &home_ops, &link),
+			 -ECONNREFUSED);
 	assert_int_equal(unlink(relay.path), 0);
-	assert_int_equal(link_connect(relay.loop, &relay.memory, &address, NULL, true, &home,
-				      &home_ops, &link), -ENOENT);
+	assert_int_equal(link_connect(relay.loop, &relay.memory, &address, NULL, true,
+				      &home, &home_ops, &link),
+			 -ENOENT);
 	listen_fd = relay_listen(&relay, 0);
 	fd = relay_connect_path(relay.path);
-	assert_int_equal(link_connect(relay.loop, &relay.memory, &address, NULL, true, &home,
-				      &home_ops, &link), -EAGAIN);
+	assert_int_equal(link_connect(relay.loop, &relay.memory, &address, NULL, true,
+				      &home, &home_ops, &link),
+			 -EAGAIN);
 	close(fd);
 }
 

@@ -325,8 +325,8 @@ static void test_hand_over_inside_a_read(void **state)
 	assert_int_equal(second.n_end, 1);
 }
 
-/* pm.max_requests: the worker ends its side behind END_REQUEST and then reads what is left
- * of ours. All of it before our first look. */
+/* pm.max_requests: the worker ends its side behind END_REQUEST and then reads what is
+ * left of ours. All of it before our first look. */
 static void test_hand_over_not_to_a_worker_that_ends(void **state)
 {
 	(void)state;
@@ -621,7 +621,8 @@ static void test_abandon_while_paused(void **state)
 	assert_int_equal(home_n_links(&home), 0);
 }
 
-/* Behind END_REQUEST there is nothing to give up: closing would end a background script. */
+/* Behind END_REQUEST there is nothing to give up: closing would end a background script.
+ */
 static void test_abandon_in_the_background(void **state)
 {
 	struct link *link = start_background();

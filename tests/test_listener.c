@@ -226,8 +226,9 @@ static void test_live_socket_is_not_replaced(void **state)
 	assert_int_equal(try_listen(&conf->pools[0]->listen[0]), -EADDRINUSE);
 	close(fd);
 	assert_int_equal(try_listen(&conf->pools[0]->listen[0]), 0);
-	assert_int_equal(listener_new(pool, &admission, &conf->pools[0]->listen[0], &other,
-				      &what, &warning), -EADDRINUSE);
+	assert_int_equal(listener_new(pool, &admission, &conf->pools[0]->listen[0],
+				      &other, &what, &warning),
+			 -EADDRINUSE);
 	assert_null(other);
 	relay_settle(&relay);
 }
@@ -309,8 +310,10 @@ static void test_adopt(void **state)
 	address.text = relay.dir;
 	address.name = relay.dir;
 	open_pool("max_children = 2;");
-	assert_int_equal(listener_adopt(pool, &admission, relay_listen_path(web_path(), 4),
-					&address, &listener), 0);
+	assert_int_equal(listener_adopt(pool, &admission,
+					relay_listen_path(web_path(), 4), &address,
+					&listener),
+			 0);
 	listener->on_empty = on_empty;
 	webs[0] = relay_connect_path(web_path());
 	relay_settle(&relay);

@@ -168,10 +168,12 @@ static void test_values_stay_values(void **state)
 		{ "", "" },
 	};
 	char fpm[256];
+	uint64_t start_ms;
 
 	(void)state;
 	start_up("php_ini = [ \"error_reporting=E_ALL & ~(E_NOTICE|E_WARNING)\" ];");
 	assert_string_equal(ask_php("ini", "error_reporting"), "32757");
+	start_ms = now_ms();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(fpm, sizeof(fpm), "php_ini = [ \"user_agent=%s\" ];",
 			 rows[i].in_conf);
@@ -179,6 +181,8 @@ static void test_values_stay_values(void **state)
 		WAIT_FOR(n_up == i + 2, LONG_MS);
 		assert_string_equal(ask_php("ini", "user_agent"), rows[i].value);
 	}
+	/* a silent one would have taken three seconds each time: these say READY=1 */
+	assert_in_range(now_ms() - start_ms, 0, ARRAY_SIZE(rows) * 3000 - 1);
 	stop();
 }
 

@@ -83,7 +83,8 @@ static void open_member(const struct conf_address *backend, enum conf_pm pm, uns
 {
 	const struct member_params params = params_of(pm, n);
 
-	member_init(&member, relay.loop, &relay.memory, NULL, &member_ops, backend, &params);
+	member_init(&member, relay.loop, &relay.memory, NULL, &member_ops, backend,
+		    &params);
 	relay_settle(&relay);
 	n_room = 0;
 }

@@ -25,7 +25,8 @@ static int parse(const char *words)
 	memset(said, 0, sizeof(said));
 	memset(&options, 0xaa, sizeof(options));
 	snprintf(line, sizeof(line), "%s", words);
-	for (char *word = strtok_r(line, " ", &save); word; word = strtok_r(NULL, " ", &save))
+	for (char *word = strtok_r(line, " ", &save); word;
+	     word = strtok_r(NULL, " ", &save))
 		argv[argc++] = word;
 	r = options_parse(argc, argv, errors, &options);
 	fclose(errors);
@@ -122,8 +123,9 @@ static void test_wrong_letter_among_others(void **state)
 static void test_help(void **state)
 {
 	static const char *const wanted[] = {
-		"-c, --config FILE", "-t, --check", "-T, --dump", "-V, --version", "-h, --help",
-		"-q, --quiet", "-d, --debug", FPMGATE_CONF_FILE, "Usage: fpmgate",
+		"-c, --config FILE", "-t, --check",     "-T, --dump",
+		"-V, --version",     "-h, --help",      "-q, --quiet",
+		"-d, --debug",       FPMGATE_CONF_FILE, "Usage: fpmgate",
 	};
 	FILE *out = fmemopen(said, sizeof(said), "w");
 

@@ -259,7 +259,8 @@ static void test_given_back_and_again(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	open_pool("max_children = 2; hello = \"always\"; queue = { max_wait = \"200ms\"; };");
+	open_pool(
+		"max_children = 2; hello = \"always\"; queue = { max_wait = \"200ms\"; };");
 	pool->member.can_hello = true;
 	visit(0, "POST", "/x.php", 10);
 	while (visits[0].n_done == 0 && n < 1000) {
@@ -444,7 +445,8 @@ static void test_read_timeout(void **state)
 static void test_read_timeout_not_under_back_pressure(void **state)
 {
 	(void)state;
-	open_pool("max_children = 1; read_timeout = \"40ms\"; response_memory = \"64k\";");
+	open_pool(
+		"max_children = 1; read_timeout = \"40ms\"; response_memory = \"64k\";");
 	visit(0, "GET", "/x.php", 0);
 	accept_worker(0);
 	visits[0].n_pending = 1 << 20;

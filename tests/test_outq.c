@@ -78,7 +78,8 @@ static void test_get(void **state)
 	assert_int_equal(outq_get(pair[0]), first);
 	read_bytes(16);
 	assert_true(outq_get(pair[0]) < OUTQ_EMPTY);
-	assert_int_equal(outq_get(pair[1]), 0); /* the other direction is another matter */
+	assert_int_equal(outq_get(pair[1]),
+			 0); /* the other direction is another matter */
 }
 
 static void test_get_of_what_is_no_socket(void **state)
@@ -92,8 +93,8 @@ static void test_get_of_what_is_no_socket(void **state)
 	fclose(file);
 }
 
-/* The charge is told in front, and is what the kernel then says: for each size, written as
- * one piece or collected from several. */
+/* The charge is told in front, and is what the kernel then says: for each size, written
+ * as one piece or collected from several. */
 static void test_charge(void **state)
 {
 	static const size_t sizes[] = {

@@ -29,7 +29,8 @@ static void write_at(const char *text, uint64_t now_us)
 
 static void to_file(void)
 {
-	assert_int_equal(php_log_init(&php_log, CONF_SINK_FILE, scene_path("php.log")), 0);
+	assert_int_equal(php_log_init(&php_log, CONF_SINK_FILE, scene_path("php.log")),
+			 0);
 }
 
 static void test_lines(void **state)
@@ -55,7 +56,8 @@ static void test_escaped_and_bounded(void **state)
 
 	(void)state;
 	to_file();
-	php_log_write(&php_log, "www", "ID", (const uint8_t *)"a\0b\x1b[2J\"\xff\r\n", 11, 1);
+	php_log_write(&php_log, "www", "ID", (const uint8_t *)"a\0b\x1b[2J\"\xff\r\n", 11,
+		      1);
 	assert_string_equal(scene_read("php.log"),
 			    "www ID a\\x00b\\x1b[2J\\x22\\xff\\x0d\n");
 	memset(text, 'x', sizeof(text));
@@ -88,7 +90,8 @@ static void test_so_many_a_second(void **state)
 	(void)state;
 	to_file();
 	for (int i = 0; i < 50; i++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "line %d\n", i);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "line %d\n",
+			 i);
 	write_at(text, 5000000);
 	write_at("one more", 5999999);
 	assert_int_equal(php_log.n_lines, 51);
@@ -130,7 +133,8 @@ static void test_off(void **state)
 static void test_file_that_cannot_be_opened(void **state)
 {
 	(void)state;
-	assert_int_equal(php_log_init(&php_log, CONF_SINK_FILE, "/nonexistent/x"), -ENOENT);
+	assert_int_equal(php_log_init(&php_log, CONF_SINK_FILE, "/nonexistent/x"),
+			 -ENOENT);
 	write_at("one\ntwo\n", 1);
 	assert_int_equal(php_log.n_lines, 2);
 	assert_int_equal(php_log.n_lost, 2);
@@ -152,7 +156,8 @@ static void test_full_fifo(void **state)
 
 	(void)state;
 	assert_int_equal(mkfifo(scene_path("fifo"), 0600), 0);
-	assert_int_equal(php_log_init(&php_log, CONF_SINK_FILE, scene_path("fifo")), -ENXIO);
+	assert_int_equal(php_log_init(&php_log, CONF_SINK_FILE, scene_path("fifo")),
+			 -ENXIO);
 	fd = open(scene_path("fifo"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	assert_int_equal(php_log_init(&php_log, CONF_SINK_FILE, scene_path("fifo")), 0);
 	for (unsigned i = 0; i < 10000; i++)

@@ -104,8 +104,10 @@ static int end(void **state)
 static void open_pool(const char *options)
 {
 	conf = relay_conf(&relay, "", options);
-	assert_int_equal(pool_new(relay.loop, conf, conf->pools[0], &conf->pools[0]->backend,
-				  &relay.memory, &spool, &waiter_ops, &pool), 0);
+	assert_int_equal(pool_new(relay.loop, conf, conf->pools[0],
+				  &conf->pools[0]->backend, &relay.memory, &spool,
+				  &waiter_ops, &pool),
+			 0);
 	relay_settle(&relay);
 	pool->member.is_hello_known = true;
 }

@@ -150,7 +150,8 @@ static void test_bytes_of_an_adopted_one(void **state)
 	(void)state;
 	for (int c = 0; c < 256; c++) {
 		bool is_legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-				(c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+				(c >= '0' && c <= '9') || c == '.' || c == '_' ||
+				c == '-';
 
 		for (size_t i = 0; i < 8; i++) {
 			memcpy(text, "abcdefgh", 8);

@@ -126,8 +126,8 @@ static void put_pattern(size_t n, size_t n_piece)
 	}
 }
 
-/* More than the socket takes: nothing is lost, doubled or in another order, and what waits
- * is booked until it has gone. */
+/* More than the socket takes: nothing is lost, doubled or in another order, and what
+ * waits is booked until it has gone. */
 static void test_flush_as_the_peer_reads(void **state)
 {
 	const size_t n = 1000003;
@@ -283,13 +283,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read, begin, end),
 		cmocka_unit_test_setup_teardown(test_read_to_the_end, begin, end),
 		cmocka_unit_test_setup_teardown(test_read_of_a_reset, begin, end),
-		cmocka_unit_test_setup_teardown(test_put_is_not_sent_before_flush, begin, end),
+		cmocka_unit_test_setup_teardown(test_put_is_not_sent_before_flush, begin,
+						end),
 		cmocka_unit_test_setup_teardown(test_flush_as_the_peer_reads, begin, end),
 		cmocka_unit_test_setup_teardown(test_flush_edge, begin, end),
 		cmocka_unit_test_setup_teardown(test_put_between_flushes, begin, end),
-		cmocka_unit_test_setup_teardown(test_flush_to_a_peer_that_is_gone, begin, end),
+		cmocka_unit_test_setup_teardown(test_flush_to_a_peer_that_is_gone, begin,
+						end),
 		cmocka_unit_test_setup_teardown(test_done_closes, begin, end),
-		cmocka_unit_test_setup_teardown(test_init_takes_the_descriptor, begin, end),
+		cmocka_unit_test_setup_teardown(test_init_takes_the_descriptor, begin,
+						end),
 		cmocka_unit_test_setup_teardown(test_creds_of_the_writer, begin, end),
 		cmocka_unit_test_setup_teardown(test_creds_of_nobody, begin, end),
 		cmocka_unit_test_setup_teardown(test_creds_not_asked_for, begin, end),
