@@ -37,13 +37,28 @@ static void hello_parse(struct hello *hello, size_t n)
 		hello->n_answers += event.kind == FCGI_EVENT_DONE;
 }
 
+/* TCP: once connected. A new socket takes this much. */
+static void hello_send(struct hello *hello)
+{
+	uint8_t bytes[HELLO_N_RECORDS * FCGI_WRITER_HELLO_BYTES];
+	struct fcgi_writer writer;
+
+	if (hello->is_sent)
+		return;
+	fcgi_writer_init(&writer, bytes, sizeof(bytes));
+	for (int i = 0; i < HELLO_N_RECORDS; i++)
+		(void)fcgi_writer_get_values(&writer);
+	hello->is_sent = send(hello->stream.source.fd, bytes, writer.n, MSG_NOSIGNAL) > 0;
+}
+
 static void hello_on_ready(struct loop_source *source, uint32_t events)
 {
 	struct hello *hello = container_of(source, struct hello, stream.source);
 	size_t n;
 	int r;
 
-	(void)events;
+	if (events & EPOLLOUT)
+		hello_send(hello);
 	do {
 		r = stream_read(&hello->stream, LOOP_SCRATCH_BYTES, &n);
 		if (r == 0)
@@ -77,8 +92,6 @@ void hello_done(struct hello *hello)
 
 int hello_start(struct hello *hello, const struct address *address)
 {
-	uint8_t bytes[HELLO_N_RECORDS * FCGI_WRITER_HELLO_BYTES];
-	struct fcgi_writer writer;
 	int fd, r;
 
 	if (hello->is_running)
@@ -87,23 +100,20 @@ int hello_start(struct hello *hello, const struct address *address)
 		    0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, &address->any, address->n) < 0) {
+	if (connect(fd, &address->any, address->n) < 0 && errno != EINPROGRESS) {
 		r = -errno;
 		close_fd(fd);
 		return r;
 	}
 	r = stream_init(&hello->stream, hello->loop, hello->stream.memory, fd,
-			EPOLLIN | EPOLLRDHUP, hello_on_ready);
+			EPOLLIN | EPOLLOUT | EPOLLRDHUP, hello_on_ready);
 	if (r < 0)
 		return r;
 	fcgi_reader_init(&hello->reader);
 	hello->n_answers = 0;
 	hello->is_running = true;
-	fcgi_writer_init(&writer, bytes, sizeof(bytes));
-	for (int i = 0; i < HELLO_N_RECORDS; i++)
-		(void)fcgi_writer_get_values(&writer);
-	/* a new socket takes this much; if not, the timeout says "not known" */
-	(void)send(fd, bytes, writer.n, MSG_NOSIGNAL);
+	hello->is_sent = false;
+	hello_send(hello);
 	loop_deadline_start(loop_deadline_list(hello->loop, HELLO_TIMEOUT_US),
 			    &hello->deadline);
 	return 0;

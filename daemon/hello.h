@@ -22,6 +22,7 @@ struct hello {
 	struct loop_deadline deadline;
 	unsigned n_answers;
 	bool is_running;
+	bool is_sent;
 	void *userdata;
 	/* Once per hello_start() that gave 0. is_known: it has answered or closed; else
 	 * it has done neither in 5 s, and may be asked again. */

@@ -47,20 +47,6 @@ enum {
 	LINK_TURN_BYTES = 256 * 1024, /* read in one turn; others want to be served too */
 };
 
-static const char *const link_state_names[LINK_N_STATES] = {
-	[LINK_CONNECTING] = "connecting",
-	[LINK_UNACCEPTED] = "unaccepted",
-	[LINK_BUSY] = "busy",
-	[LINK_BACKGROUND] = "background",
-	[LINK_ABANDONED] = "abandoned",
-	[LINK_FREE] = "free",
-};
-
-const char *link_state_name(enum link_state state)
-{
-	return link_state_names[state];
-}
-
 static void link_set_state(struct link *link, enum link_state state)
 {
 	enum link_state old = link->state;
@@ -202,14 +188,22 @@ static void link_want_edges(struct link *link)
 
 /* writing */
 
-static void link_shut_down(struct link *link)
+/* TCP: closing is to be a reset. */
+static void link_set_reset(struct link *link)
 {
 	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(link->stream.source.fd, SOL_SOCKET, SO_LINGER, &reset,
+			 sizeof(reset));
+}
+
+static void link_shut_down(struct link *link)
+{
 	int fd = link->stream.source.fd;
 
 	link->wants_shutdown = false;
 	if (!link->has_outq) {
-		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		link_set_reset(link);
 		link_drop(link, HEALTH_REASON_NONE);
 		return;
 	}
@@ -566,9 +560,9 @@ bool link_withdraw(struct link *link)
 		link_close(link);
 		return true;
 	}
-	if (link->state != LINK_UNACCEPTED || !link->hello_pending || !link->is_unix)
+	if (link->state != LINK_UNACCEPTED || !link->hello_pending)
 		return false;
-	if (shutdown(link->stream.source.fd, SHUT_RD) < 0)
+	if (link->is_unix && shutdown(link->stream.source.fd, SHUT_RD) < 0)
 		return false;
 	/* not to the loop's memory: a client may be reading its input from there */
 	n = recv(link->stream.source.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
@@ -577,6 +571,8 @@ bool link_withdraw(struct link *link)
 		link_accept(link);
 		return false;
 	}
+	if (!link->is_unix)
+		link_set_reset(link);
 	link->user = NULL;
 	link_close(link);
 	return true;

@@ -133,6 +133,3 @@ void link_close(struct link *link);
 
 /* Ends it, and on_gone comes with this reason. */
 void link_drop(struct link *link, enum health_reason reason);
-
-/* For logs and the status. Static. */
-const char *link_state_name(enum link_state state);

@@ -121,9 +121,6 @@ static void master_on_start(struct loop_task *task)
 	uint64_t pause_us = master->pause_us;
 	int r;
 
-	if (master->run || master->is_stopping)
-		return;
-	loop_deadline_clear(&master->tick);
 	r = fpm_run_new(master->loop, master->conf, &master_run_ops, master,
 			&master->run);
 	if (r == 0)
@@ -142,12 +139,6 @@ static void master_on_tick(struct loop_deadline *deadline)
 		master_on_start(&master->start);
 	else
 		loop_deadline_start(master->ticks, &master->tick);
-}
-
-static void master_start_now(struct master *master)
-{
-	master->pause_us = MASTER_PAUSE_MIN_US;
-	loop_defer(master->loop, &master->start);
 }
 
 /* ready */
@@ -293,17 +284,6 @@ static void master_drop_next(struct master *master)
 	master->next_conf = NULL; /* the leaver's */
 }
 
-/* Nobody is served by the current one: no need to keep it. */
-static void master_start_over(struct master *master, struct master_conf *conf)
-{
-	if (master->run)
-		master_leave(master, steal_ptr(master->run));
-	else
-		master_drop_conf(master->conf);
-	master->conf = conf;
-	master_start_now(master);
-}
-
 int master_set_options(struct master *master, const struct conf *conf,
 		       const struct conf_pool *options)
 {
@@ -322,10 +302,6 @@ int master_set_options(struct master *master, const struct conf *conf,
 	master_drop_next(master);
 	if (master_conf_is_same(made, master->conf)) {
 		master_conf_free(made);
-		return 0;
-	}
-	if (!master_is_up(master)) {
-		master_start_over(master, made);
 		return 0;
 	}
 	r = fpm_run_new(master->loop, made, &master_run_ops, master, &master->next);
@@ -361,6 +337,7 @@ int master_new(struct loop *loop, const struct conf *conf,
 		.loop = loop,
 		.ops = ops,
 		.userdata = userdata,
+		.pause_us = MASTER_PAUSE_MIN_US,
 		.ticks = loop_deadline_list(loop, MASTER_TICK_US),
 		.tick = { .on_due = master_on_tick },
 		.start = { .run = master_on_start },
@@ -374,7 +351,7 @@ int master_new(struct loop *loop, const struct conf *conf,
 		master_free(master);
 		return r;
 	}
-	master_start_now(master);
+	loop_defer(loop, &master->start);
 	*ret_master = master;
 	return 0;
 }
@@ -408,6 +385,7 @@ void master_stop(struct master *master)
 		return;
 	master->is_stopping = true;
 	loop_deadline_clear(&master->tick);
+	loop_cancel(&master->start);
 	if (master->run)
 		fpm_run_stop(master->run, master->conf->stop_timeout_us);
 	if (master->next)

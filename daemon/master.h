@@ -42,12 +42,13 @@ int master_new(struct loop *loop, const struct conf *conf,
  * takes NULL. */
 struct master *master_free(struct master *master);
 
-/* New options of the pool, of which only those count that php-fpm has to know. If one has
- * changed, a second php-fpm is started on sockets of its own; when it serves on_up() says
- * so, and the first one ends its requests, at most stop_timeout, and goes. If it does not
- * come up that is logged, and the first one stays as it is. One that does not serve is
- * simply started with the new options, at once. Results as of master_new(); if they are
- * not 0 nothing has changed. */
+/* New options of the pool, of which only those count that php-fpm has to know; if none of
+ * them has changed nothing happens. Otherwise a second php-fpm is started on sockets of
+ * its own; when it serves on_up() says so, and the first one ends its requests, at most
+ * stop_timeout, and goes. If the second one does not come up that is logged, and the
+ * first one stays as it is, in force or being started again and again; the same options
+ * are tried again by another call. Results as of master_new(), or the errno of what the
+ * start needs; if not 0 the first one stays, too. */
 int master_set_options(struct master *master, const struct conf *conf,
 		       const struct conf_pool *options);
 

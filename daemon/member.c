@@ -36,6 +36,7 @@ enum {
 	MEMBER_RETRY_FIRST_US = 50000,
 	MEMBER_RETRY_LAST_US = 500000,
 	MEMBER_FULL_CALM_US = 1000000,
+	MEMBER_GHOST_US = 60000000, /* a script that nobody waits for may run that long */
 	MEMBER_FULL_RETRY_US = 10000, /* a full backlog: workers will take some soon */
 };
 
@@ -319,6 +320,8 @@ static void member_on_link_closed(struct link *link)
 		member->progress_us = loop_now_us(member->loop);
 	if (link->reason == HEALTH_REASON_WORKER_DIED)
 		member_on_worker_died(member, link);
+	if (link->state == LINK_ABANDONED && !link->has_outq)
+		member->reset_us = loop_now_us(member->loop);
 	if (link->state == LINK_CONNECTING) {
 		member->is_trying = false;
 		if (link->reason != HEALTH_REASON_NONE)
@@ -340,14 +343,19 @@ static void member_on_hello(void *userdata, bool is_known, bool can_hello)
 	member->can_hello = can_hello;
 }
 
-/* Once per member, and again when its socket may have changed. Unix sockets only: over
- * TCP a hello is of little use. */
+/* Once per member, and again when its socket may have changed. */
 static void member_ask_hello(struct member *member)
 {
-	if (member->is_hello_known || !member->is_unix ||
+	if (member->is_hello_known ||
 	    member->params.hello == CONF_HELLO_OFF || member->is_leaving)
 		return;
 	(void)hello_start(&member->hello, &member->address);
+}
+
+bool member_has_ghosts(const struct member *member)
+{
+	return member->reset_us > 0 &&
+	       loop_now_us(member->loop) - member->reset_us < MEMBER_GHOST_US;
 }
 
 int member_connect(struct member *member, bool wants_edges, struct link **ret_link)

@@ -63,6 +63,7 @@ struct member {
 	enum health_reason down; /* why connect() fails; NONE: it does not */
 	uint64_t retry_us;       /* the pause before the next try */
 	uint64_t full_us;        /* when its backlog was full last */
+	uint64_t reset_us; /* when a worker was left running that we cannot see (TCP) */
 	bool is_waiting;         /* for that pause to end */
 	bool is_trying;          /* one exchange tries */
 	struct loop_deadline retry;
@@ -83,6 +84,8 @@ void member_set_backend(struct member *member, const struct conf_address *backen
 
 /* Can one more link be made now? */
 bool member_has_room(const struct member *member);
+/* May workers be busy that we know nothing of? */
+bool member_has_ghosts(const struct member *member);
 /* Would the next link take the last slot, or the last that may be unaccepted? */
 bool member_is_last_slot(const struct member *member);
 /* Connects (wants_edges: see link.h). 0 and *ret_link, to be given to link_start() at

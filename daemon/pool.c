@@ -15,6 +15,7 @@
 
 enum {
 	POOL_TICK_US = 10000,          /* sheds are that late at most */
+	POOL_STILL_US = 300000,
 	POOL_MEMORY_SHARE = 4,         /* one pool has a quarter of memory_max at most */
 	POOL_PAGE_MAX_BYTES = 64 * 1024,
 	POOL_LOG_BURST = 5,            /* lines per reason and */
@@ -33,7 +34,8 @@ static bool pool_wants_hello(const struct pool *pool, bool has_body, bool is_pre
 {
 	if (!pool->member.can_hello || pool->member.params.hello == CONF_HELLO_OFF)
 		return false;
-	return is_pressed || has_body || pool->member.params.hello == CONF_HELLO_ALWAYS;
+	return is_pressed || has_body || member_has_ghosts(&pool->member) ||
+	       pool->member.params.hello == CONF_HELLO_ALWAYS;
 }
 
 static bool pool_wants_keep_conn(const struct pool *pool, bool is_pressed)
@@ -108,15 +110,35 @@ static bool pool_serve(struct pool *pool, struct health_waiter *waiter)
 	return true;
 }
 
+/* Nothing ends and nothing begins, for longer than this pool's requests take: PHP-FPM
+ * reloads, or all its workers are stopped. That is no overload: newest first helps nobody
+ * then. */
+static bool pool_stands_still(const struct pool *pool)
+{
+	uint64_t service_us = pool->queue.has_service ? pool->queue.service_us : 1000000;
+	uint64_t still_us = loop_now_us(pool->loop) - pool->member.progress_us;
+
+	return pool->queue.n_waiting > 0 &&
+	       still_us > MAX(4 * service_us, (uint64_t)POOL_STILL_US);
+}
+
+static void pool_look_at_patience(struct pool *pool)
+{
+	uint64_t now_us = loop_now_us(pool->loop), was_us = pool->patient_until_us;
+
+	if (pool_stands_still(pool))
+		pool->patient_until_us = now_us + pool->options->queue.max_wait_us;
+	else if (was_us > 0 && now_us >= was_us)
+		pool->patient_until_us = 0;
+	if ((was_us > 0) != (pool->patient_until_us > 0))
+		pool_set_patience(pool);
+}
+
 static void pool_run(struct pool *pool)
 {
 	struct health_waiter *waiter;
 
-	if (pool->patient_until_us > 0 &&
-	    loop_now_us(pool->loop) >= pool->patient_until_us) {
-		pool->patient_until_us = 0;
-		pool_set_patience(pool);
-	}
+	pool_look_at_patience(pool);
 	health_queue_set_limit(&pool->queue, pool->member.limit);
 	pool_expire(pool);
 	while (member_has_room(&pool->member)) {

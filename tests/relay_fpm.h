@@ -65,6 +65,7 @@ static inline void fpm_shut(struct fpm *fpm)
 	bytes_done(&rest);
 }
 
+/* A worker that cannot answer drops the connection. */
 static inline void fpm_answer_hello(struct fpm *fpm)
 {
 	struct bytes answer = { 0 };
@@ -74,7 +75,9 @@ static inline void fpm_answer_hello(struct fpm *fpm)
 		return;
 	bytes_add_record(&answer, FCGI_GET_VALUES_RESULT, 0, "\017\001FCGI_MPXS_CONNS0",
 			 18, 6);
-	bytes_send(&answer, fpm->fd);
+	if (send(fpm->fd, answer.at, answer.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		fpm->end = -errno;
+	bytes_done(&answer);
 }
 
 /* The value of a param as a new text, NULL when it is not there. */
@@ -168,7 +171,7 @@ static inline bool fpm_read(struct fpm *fpm)
 	static uint8_t buffer[65536];
 	size_t n;
 
-	while (!fpm->is_complete) {
+	while (!fpm->is_complete && fpm->end == 0) {
 		if (fpm->n_header < sizeof(fpm->header) && !fpm_read_header(fpm))
 			return false;
 		for (; fpm->n_left > 0; fpm->n_left -= n) {
@@ -181,7 +184,7 @@ static inline bool fpm_read(struct fpm *fpm)
 		fpm->n_header = 0;
 		fpm_on_record(fpm);
 	}
-	return true;
+	return fpm->is_complete;
 }
 
 /* Back in the accept loop: reads the empty STDIN, and the next request if there is one.

@@ -93,7 +93,8 @@ static void test_what_is_not_there(void **state)
 	assert_non_null(strstr(
 		scene_read("a.log"),
 		"\"time\":\"2023-11-14T22:13:20.000042Z\",\"id\":\"ID\",\"pool\":\"www\","
-		"\"client\":null,\"method\":null,\"host\":\"\",\"uri\":null,\"script\":null,"
+		"\"client\":null,\"method\":null,\"host\":\"\","
+		"\"uri\":null,\"script\":null,"
 		"\"status\":0,"));
 }
 

@@ -17,7 +17,8 @@
 /* As Debian's, shorter. */
 #define DEBIAN_POOL \
 	"; Start a new pool named 'www'.\n" \
-	"; the variable $pool can be used in any directive and will be replaced by the\n" \
+	"; the variable $pool can be used in any directive and will be " \
+	"replaced by the\n" \
 	"; pool name ('www' here)\n" \
 	"[www]\n\n" \
 	";prefix = /path/to/pools/$pool\n\n" \

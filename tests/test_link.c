@@ -624,13 +624,6 @@ static void test_close_tells_the_home_alone(void **state)
 	assert_int_equal(errand.n_gone, 0);
 }
 
-static void test_state_names(void **state)
-{
-	(void)state;
-	assert_string_equal(link_state_name(LINK_CONNECTING), "connecting");
-	assert_string_equal(link_state_name(LINK_FREE), "free");
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -666,7 +659,6 @@ int main(void)
 		TEST(test_tcp_end_comes_with_the_connection),
 		TEST(test_connect_errors),
 		TEST(test_close_tells_the_home_alone),
-		TEST(test_state_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;

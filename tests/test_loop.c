@@ -169,12 +169,15 @@ static void test_deadline_is_never_early(void **state)
 
 	(void)state;
 	relay_turns(&relay, 1);
+	(void)loop_take_stats(relay.loop);
 	start_us = loop_now_us(relay.loop);
 	loop_deadline_start(list_ms(20), &alarm.deadline);
 	while (n_trace == 0)
 		assert_true(loop_turn(relay.loop, -1) >= 0);
 	assert_true(loop_now_us(relay.loop) - start_us >= 20000);
 	assert_true(loop_now_us(relay.loop) - start_us < 1000000);
+	/* and the loop has slept meanwhile */
+	assert_true(loop_take_stats(relay.loop).n_turns < 10);
 }
 
 static void test_deadline_is_started_afresh(void **state)
@@ -322,6 +325,60 @@ static void test_source_is_removed_in_its_batch(void **state)
 	loop_remove(relay.loop, &second.source); /* harmless */
 	close_pair(a);
 	close_pair(b);
+}
+
+/* The number of a descriptor that was closed in this batch is given to another one. */
+struct heir {
+	struct ear ear;
+	struct ear *other, *heir;
+	int pair[2];
+};
+
+static void heir_on_ready(struct loop_source *source, uint32_t events)
+{
+	struct heir *heir = container_of(source, struct heir, ear.source);
+	int fd = heir->other->source.fd;
+
+	(void)events;
+	if (heir->pair[0] >= 0)
+		return;
+	trace_add('1');
+	loop_remove(relay.loop, &heir->other->source);
+	close(fd);
+	relay_pair(heir->pair);
+	assert_true(heir->pair[0] == fd || heir->pair[1] == fd);
+	*heir->heir = ear_of('h', fd, false);
+	assert_int_equal(loop_add(relay.loop, &heir->heir->source, EPOLLIN), 0);
+}
+
+static void test_source_of_a_number_used_again(void **state)
+{
+	int a[2], b[2];
+	struct ear heir;
+	struct heir first, second;
+
+	(void)state;
+	relay_pair(a);
+	relay_pair(b);
+	first = (struct heir){ .ear = ear_of('x', a[0], false), .heir = &heir };
+	second = (struct heir){ .ear = ear_of('x', b[0], false), .heir = &heir };
+	first.pair[0] = second.pair[0] = -1;
+	first.other = &second.ear;
+	second.other = &first.ear;
+	first.ear.source.on_ready = second.ear.source.on_ready = heir_on_ready;
+	assert_int_equal(loop_add(relay.loop, &first.ear.source, EPOLLIN), 0);
+	assert_int_equal(loop_add(relay.loop, &second.ear.source, EPOLLIN), 0);
+	relay_send(a[1], "x", 1);
+	relay_send(b[1], "x", 1);
+	relay_turns(&relay, 2);
+	/* the event of the old one is nothing to the new one */
+	assert_string_equal(trace, "1");
+	assert_int_equal(heir.events, 0);
+	loop_remove(relay.loop, &heir.source);
+	close_pair(first.pair[0] >= 0 ? first.pair : second.pair);
+	close(first.pair[0] >= 0 ? a[0] : b[0]);
+	close(a[1]);
+	close(b[1]);
 }
 
 static void test_source_that_cannot_be_added(void **state)
@@ -555,6 +612,8 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(test_source_is_removed_in_its_batch,
 						begin, end),
+		cmocka_unit_test_setup_teardown(test_source_of_a_number_used_again, begin,
+						end),
 		cmocka_unit_test_setup_teardown(test_source_that_cannot_be_added, begin,
 						end),
 		cmocka_unit_test_setup_teardown(test_clock_stands_still_in_a_turn, begin,

@@ -220,17 +220,21 @@ static void test_stop_before_start(void **state)
 	start(program, "");
 	stop();
 	assert_int_equal(n_up, 0);
+	assert_int_equal(mode_of(""), 0); /* nor has it begun */
 }
 
 static void test_free_kills(void **state)
 {
-	pid_t pid;
+	pid_t pid, stray;
 
 	(void)state;
 	start_up("");
 	pid = master_pid(master);
+	stray = atoi(ask_php("stray", ""));
+	WAIT_FOR(getpgid(stray) != pid, LONG_MS);
 	master = master_free(master);
 	WAIT_FOR(n_alive_in_group(pid) == 0, LONG_MS);
+	assert_false(is_alive(stray));
 }
 
 int main(int argc, char **argv)

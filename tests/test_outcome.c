@@ -260,7 +260,8 @@ static void test_given_back_and_again(void **state)
 
 	(void)state;
 	open_pool(
-		"max_children = 2; hello = \"always\"; queue = { max_wait = \"200ms\"; };");
+		"max_children = 2; hello = \"always\"; "
+		"queue = { max_wait = \"200ms\"; };");
 	pool->member.can_hello = true;
 	visit(0, "POST", "/x.php", 10);
 	while (visits[0].n_done == 0 && n < 1000) {
@@ -503,6 +504,16 @@ static void test_body_timeout(void **state)
 	assert_int_equal(pool->n_exchanges, 0);
 }
 
+/* A connection on which nothing comes behind BEGIN_REQUEST. */
+static void test_body_timeout_without_a_byte(void **state)
+{
+	(void)state;
+	open_pool("max_children = 1; body_timeout = \"40ms\";");
+	visit_open(0);
+	relay_until(&relay, visits[0].n_done == 1, 1000);
+	visit_assert_own(0, "408", "body_timeout");
+}
+
 static void test_body_timeout_is_over_with_the_body(void **state)
 {
 	(void)state;
@@ -576,6 +587,7 @@ int main(void)
 		TEST(test_answer_by_in_the_queue),
 		TEST(test_answer_by_with_a_worker),
 		TEST(test_body_timeout),
+		TEST(test_body_timeout_without_a_byte),
 		TEST(test_body_timeout_is_over_with_the_body),
 		TEST(test_nobody_accepts),
 		TEST(test_somebody_accepts_in_time),

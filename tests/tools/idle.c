@@ -5,8 +5,8 @@
  * idle ADDRESS N NAME=VALUE...
  *
  * Opens N connections, one after the other, sends a request with KEEP_CONN and these
- * parameters over each, and reads its answer. Then prints "idle N" and keeps them all until
- * its standard input ends, or for 60 s. Exit 1 when a connection or an answer fails.
+ * parameters over each, and reads its answer. Then prints "idle N" and keeps them all
+ * until its standard input ends, or for 60 s. Exit 1 when a connection or an answer fails.
  */
 #include <poll.h>
 #include <stdio.h>
