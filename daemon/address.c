@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -46,5 +47,5 @@ void address_set(struct address *address, const struct conf_address *conf)
 	case CONF_ADDRESS_SYSTEMD:
 		break;
 	}
-	assert(!"an address without a sockaddr");
+	assert(false); /* an address without a sockaddr */
 }

@@ -61,7 +61,8 @@ const char *counters_print(const struct counters *counters, char *text, size_t s
 	for (int i = 0; i < COUNTER_N; i++)
 		at = counters_add(text, size, at, counter_words[i], counters->n[i]);
 	for (int i = HEALTH_REASON_NONE + 1; i < HEALTH_REASON_N; i++)
-		at = counters_add(text, size, at, health_reason_row(i)->word,
+		at = counters_add(text, size, at,
+				  health_reason_row((enum health_reason)i)->word,
 				  counters->reasons[i]);
 	return text;
 }

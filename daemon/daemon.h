@@ -57,6 +57,9 @@ void daemon_change_pool(struct daemon *daemon, struct pool *pool,
 int daemon_listen(struct daemon *daemon, struct pool *pool,
 		  const struct conf_address *address);
 int daemon_listen_all(struct daemon *daemon);
+/* Gives the pool a listener that another pool does not want any more. */
+int daemon_move_listener(struct daemon *daemon, struct listener *old, struct pool *pool,
+			 const struct conf_address *address);
 /* Closes what systemd passed and no pool listens on. */
 void daemon_drop_unnamed(struct daemon *daemon);
 /* A pool that a reload took away goes when nothing of it is in use any more; call again

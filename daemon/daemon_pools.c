@@ -113,6 +113,20 @@ int daemon_listen(struct daemon *daemon, struct pool *pool,
 	return daemon_add_listener(daemon, pool, listener);
 }
 
+int daemon_move_listener(struct daemon *daemon, struct listener *old, struct pool *pool,
+			 const struct conf_address *address)
+{
+	struct listener *listener;
+	int r = listener_move(old, pool, address, &listener);
+
+	if (r < 0) {
+		log_pool(LOG_LEVEL_ERROR, pool_name(pool), "cannot take over %s: %s",
+			 address->text, strerror(-r));
+		return r;
+	}
+	return daemon_add_listener(daemon, pool, listener);
+}
+
 int daemon_listen_all(struct daemon *daemon)
 {
 	struct pool *pool;

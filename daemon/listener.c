@@ -353,6 +353,31 @@ int listener_adopt(struct pool *pool, struct admission *admission, int fd,
 	return 0;
 }
 
+int listener_move(struct listener *old, struct pool *pool,
+		  const struct conf_address *address, struct listener **ret_listener)
+{
+	struct listener *listener = listener_alloc(pool, old->admission, address);
+	int fd = old->source.fd, r;
+
+	if (!listener)
+		return -ENOMEM;
+	listener->is_tcp = old->is_tcp;
+	loop_remove(old->home.loop, &old->source);
+	r = listener_add(listener, fd);
+	if (r < 0) {
+		listener_free(listener);
+		if (loop_add(old->home.loop, &old->source, EPOLLIN) < 0)
+			old->source.fd = close_fd(fd);
+		return r;
+	}
+	listener->file = old->file;
+	old->file = (struct socket_file){ 0 };
+	old->source.fd = -1;
+	listener_close(old);
+	*ret_listener = listener;
+	return 0;
+}
+
 static void listener_stop(struct listener *listener)
 {
 	loop_deadline_clear(&listener->resume);

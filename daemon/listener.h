@@ -53,6 +53,11 @@ int listener_adopt(struct pool *pool, struct admission *admission, int fd,
 		   const struct conf_address *address, struct listener **ret_listener);
 /* Stops listening. Clients stay; on_empty when the last has gone (perhaps now). */
 void listener_close(struct listener *listener);
+/* The socket of a listener, with all that waits in its backlog, for another pool. What is
+ * left of the old one has its clients, as after listener_close(). 0, or an errno and
+ * nothing has changed. */
+int listener_move(struct listener *old, struct pool *pool,
+		  const struct conf_address *address, struct listener **ret_listener);
 /* Closes the clients that have no request and nothing to send. */
 void listener_close_idle(struct listener *listener);
 /* Frees; no client may be left. Returns NULL, takes NULL. */

@@ -297,7 +297,8 @@ struct master_conf *master_conf_free(struct master_conf *conf)
 
 /* the files */
 
-/* Makes it ours alone. Someone else's directory may be full of links to elsewhere. */
+/* Makes it ours alone. Someone else's directory may be full of links to elsewhere, and
+ * one that others write to (/tmp) is not to be taken from them. */
 static int master_conf_own_dir(const char *dir)
 {
 	_cleanup_close_ int fd = -1;
@@ -308,7 +309,7 @@ static int master_conf_own_dir(const char *dir)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_uid != geteuid())
+	if (st.st_uid != geteuid() || (st.st_mode & (S_ISVTX | S_IWGRP | S_IWOTH)))
 		return -EPERM;
 	return fchmod(fd, 0700) < 0 ? -errno : 0;
 }

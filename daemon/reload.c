@@ -39,19 +39,30 @@ static bool reload_wants(const struct conf_pool *options, const char *address)
 	return false;
 }
 
-static bool reload_has(struct daemon *daemon, const struct pool *pool,
-		       const char *address)
+static struct listener *reload_find(struct daemon *daemon, const struct pool *pool,
+				    const char *address)
 {
 	struct listener *listener;
 
 	LIST_FOREACH(listener, &daemon->listeners, node)
-		if (listener->pool == pool && listener->source.fd >= 0 &&
+		if ((!pool || listener->pool == pool) && listener->source.fd >= 0 &&
 		    strcmp(listener->text, address) == 0)
+			return listener;
+	return NULL;
+}
+
+/* Does any pool of the new configuration listen there? */
+static bool reload_is_wanted(const struct daemon *daemon, const char *address)
+{
+	for (size_t i = 0; i < daemon->conf->n_pools; i++)
+		if (reload_wants(daemon->conf->pools[i], address))
 			return true;
 	return false;
 }
 
-/* Closes the listeners of a pool that `options` does not name; NULL: all of them. */
+/* Closes the listeners of a pool that `options` does not name; NULL: all of them. One
+ * that another pool will take over stays open: not one connection in its backlog is lost.
+ */
 static void reload_close_listeners(struct daemon *daemon, const struct pool *pool,
 				   const struct conf_pool *options)
 {
@@ -62,16 +73,29 @@ static void reload_close_listeners(struct daemon *daemon, const struct pool *poo
 			continue;
 		if (options && reload_wants(options, listener->text))
 			listener_set_options(listener);
-		else
+		else if (!reload_is_wanted(daemon, listener->text))
 			listener_close(listener);
 	}
 }
 
 static void reload_open_listeners(struct daemon *daemon, struct pool *pool)
 {
-	for (size_t i = 0; i < pool->options->n_listen; i++)
-		if (!reload_has(daemon, pool, pool->options->listen[i].text))
-			(void)daemon_listen(daemon, pool, &pool->options->listen[i]);
+	struct listener *other;
+
+	for (size_t i = 0; i < pool->options->n_listen; i++) {
+		const struct conf_address *address = &pool->options->listen[i];
+
+		if (reload_find(daemon, pool, address->text))
+			continue;
+		other = reload_find(daemon, NULL, address->text);
+		if (!other)
+			(void)daemon_listen(daemon, pool, address);
+		/* systemd may have passed several of a name; those moved are at the end
+		 */
+		while (other && other->pool != pool &&
+		       daemon_move_listener(daemon, other, pool, address) == 0)
+			other = reload_find(daemon, NULL, address->text);
+	}
 }
 
 static void reload_take_away(struct daemon *daemon, const struct conf_pool_change *change)

@@ -137,7 +137,8 @@ static void request_note(struct request *request, const struct fcgi_param *param
 	for (int i = 0; i < REQUEST_N_VALUES; i++)
 		if (param->n_name == request_names[i].n && request_names[i].name &&
 		    memcmp(param->name, request_names[i].name, param->n_name) == 0)
-			request_set_value(request, i, value_at, param->n_value);
+			request_set_value(request, (enum request_value)i, value_at,
+					  param->n_value);
 	if (options->request_id_param[0] != '\0' &&
 	    request_is_name(param, options->request_id_param))
 		request_set_value(request, REQUEST_ID, value_at, param->n_value);

@@ -78,7 +78,7 @@ fail()
 	N_POINTS=$((N_POINTS + 1))
 	N_FAILED=$((N_FAILED + 1))
 	echo "not ok $N_POINTS - $1"
-	diag "at $(where)" "${2}"
+	diag "at $(where)" "${@:2}"
 }
 
 # is GOT WANTED TEXT

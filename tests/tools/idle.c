@@ -6,7 +6,8 @@
  *
  * Opens N connections, one after the other, sends a request with KEEP_CONN and these
  * parameters over each, and reads its answer. Then prints "idle N" and keeps them all
- * until its standard input ends, or for 60 s. Exit 1 when a connection or an answer fails.
+ * until its standard input ends, or for 60 s. Exit 1 when a connection or an answer
+ * fails.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -91,7 +92,8 @@ int main(int argc, char **argv)
 		uint64_t deadline_us = net_now_us() + ANSWER_US;
 		int fd = net_connect(&address, deadline_us);
 
-		if (fd < 0 || net_write(fd, request.data, request.n_bytes, deadline_us) != 0 ||
+		if (fd < 0 ||
+		    net_write(fd, request.data, request.n_bytes, deadline_us) != 0 ||
 		    !read_answer(fd, deadline_us))
 			return 1;
 	}
