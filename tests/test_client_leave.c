@@ -85,7 +85,7 @@ static void test_early_and_the_rest_never_comes(void **state)
 {
 	(void)state;
 	sink.asks[0].answers_body = true;
-	home.body_timeout_us = 30000;
+	home.body_timeout_us = 300000;
 	add_begin_and_params(FCGI_KEEP_CONN);
 	bytes_add_text(&out, FCGI_STDIN, 1, "first");
 	talk();
@@ -93,7 +93,7 @@ static void test_early_and_the_rest_never_comes(void **state)
 	send_request(FCGI_KEEP_CONN, "");
 	assert_int_equal(sink.asks[1].n_end, 1);
 	/* the time limit of the first is not one of the second */
-	relay_run_ms(&relay, 60);
+	relay_run_ms(&relay, 450);
 	assert_int_equal(sink.asks[1].n_gone, 0);
 	ask_answer(&sink.asks[1], "x");
 	talk();
@@ -437,13 +437,13 @@ static void test_write_timeout_of_a_slow_reader(void **state)
 static void test_write_timeout_is_over_with_the_output(void **state)
 {
 	(void)state;
-	home.write_timeout_us = 40000;
+	home.write_timeout_us = 300000;
 	send_request(FCGI_KEEP_CONN, "");
 	put_pages(10);
 	for (int i = 0; i < 10; i++)
 		talk();
 	assert_int_equal(sink.asks[0].ops->n_pending(sink.asks[0].client), 0);
-	relay_run_ms(&relay, 80);
+	relay_run_ms(&relay, 450);
 	assert_int_equal(n_closed, 0);
 }
 
@@ -453,7 +453,7 @@ static void test_write_timeout_while_draining(void **state)
 	struct ask *ask = &sink.asks[0];
 
 	(void)state;
-	home.write_timeout_us = 80000;
+	home.write_timeout_us = 300000;
 	add_begin_and_params(0);
 	talk();
 	put_pages(10);

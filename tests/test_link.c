@@ -563,9 +563,9 @@ static void test_tcp_connect_timeout(void **state)
 	(void)state;
 	/* the backlog is full: the handshake does not come to its end */
 	errand_start(&errand, connect_tcp(port), false, false);
-	relay_run_ms(&relay, 20);
+	relay_run_ms(&relay, 100);
 	assert_int_equal(home.n_links[LINK_CONNECTING], 1);
-	relay_until(&relay, errand.n_gone == 1, 1000);
+	relay_until(&relay, errand.n_gone == 1, 2000);
 	errand_assert_lost(&errand, HEALTH_REASON_BACKEND_UNREACHABLE, false);
 	close(other);
 	close(fd);

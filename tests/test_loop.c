@@ -153,12 +153,12 @@ static void test_deadlines_of_several_durations(void **state)
 	struct alarm slow = alarm_of('s'), quick = alarm_of('q'), second = alarm_of('2');
 
 	(void)state;
-	loop_deadline_start(list_ms(60), &slow.deadline);
+	loop_deadline_start(list_ms(400), &slow.deadline);
 	loop_deadline_start(list_ms(10), &quick.deadline);
 	loop_deadline_start(list_ms(10), &second.deadline);
 	relay_run_ms(&relay, 30);
 	assert_string_equal(trace, "q2");
-	relay_until(&relay, n_trace == 3, 1000);
+	relay_until(&relay, n_trace == 3, 2000);
 	assert_string_equal(trace, "q2s");
 }
 
@@ -185,11 +185,11 @@ static void test_deadline_is_started_afresh(void **state)
 	struct alarm first = alarm_of('1'), second = alarm_of('2');
 
 	(void)state;
-	loop_deadline_start(list_ms(40), &first.deadline);
-	loop_deadline_start(list_ms(40), &second.deadline);
+	loop_deadline_start(list_ms(300), &first.deadline);
+	loop_deadline_start(list_ms(300), &second.deadline);
 	relay_run_ms(&relay, 20);
-	loop_deadline_start(list_ms(40), &first.deadline);
-	relay_until(&relay, n_trace == 2, 1000);
+	loop_deadline_start(list_ms(300), &first.deadline);
+	relay_until(&relay, n_trace == 2, 2000);
 	assert_string_equal(trace, "21");
 }
 

@@ -58,7 +58,7 @@ static struct member_params params_of(enum conf_pm pm, unsigned max_children)
 	return (struct member_params){
 		.max_children = max_children,
 		.pm = pm,
-		.connect_timeout_us = 50000,
+		.connect_timeout_us = 2000000,
 		.hand_over = true,
 		.hello = CONF_HELLO_OFF,
 	};

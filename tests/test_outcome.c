@@ -374,7 +374,7 @@ static void test_terminated_by_fpm(void **state)
 {
 	struct conf_fpm_values values = {
 		.pm = CONF_PM_STATIC, .max_children = 2,
-		.request_terminate_timeout_us = 140000,
+		.request_terminate_timeout_us = 600000,
 	};
 
 	(void)state;
@@ -389,7 +389,7 @@ static void test_terminated_by_fpm(void **state)
 	/* when its time is up: killed, and not run again */
 	visit(1, "GET", "/y.php", 0);
 	accept_worker(2);
-	relay_run_ms(&relay, 80);
+	relay_run_ms(&relay, 550);
 	fpm_close(&workers[2]);
 	relay_settle(&relay);
 	visit_assert_own(1, "504", "fpm_terminated");
@@ -400,10 +400,10 @@ static void test_terminated_by_fpm(void **state)
 static void test_request_timeout(void **state)
 {
 	(void)state;
-	open_pool("max_children = 1; request_timeout = \"40ms\";");
+	open_pool("max_children = 1; request_timeout = \"300ms\";");
 	visit(0, "GET", "/x.php", 0);
 	accept_worker(0);
-	relay_until(&relay, visits[0].n_done == 1, 1000);
+	relay_until(&relay, visits[0].n_done == 1, 2000);
 	visit_assert_own(0, "504", "request_timeout");
 	/* the slot is taken until the worker is free */
 	visit(1, "GET", "/y.php", 0);
@@ -418,11 +418,11 @@ static void test_request_timeout(void **state)
 static void test_request_timeout_behind_the_header(void **state)
 {
 	(void)state;
-	open_pool("max_children = 1; request_timeout = \"40ms\";");
+	open_pool("max_children = 1; request_timeout = \"300ms\";");
 	visit(0, "GET", "/x.php", 0);
 	accept_worker(0);
 	fpm_send(&workers[0], FCGI_STDOUT, FPM_HEADER "half");
-	relay_until(&relay, visits[0].n_broken == 1, 1000);
+	relay_until(&relay, visits[0].n_broken == 1, 2000);
 	assert_int_equal(pool->counters.reasons[HEALTH_REASON_REQUEST_TIMEOUT], 1);
 	assert_int_equal(pool->member.n_links[LINK_ABANDONED], 1);
 }
@@ -430,15 +430,15 @@ static void test_request_timeout_behind_the_header(void **state)
 static void test_read_timeout(void **state)
 {
 	(void)state;
-	open_pool("max_children = 1; read_timeout = \"60ms\";");
+	open_pool("max_children = 1; read_timeout = \"300ms\";");
 	visit(0, "GET", "/x.php", 0);
 	accept_worker(0);
 	for (int i = 0; i < 4; i++) {
-		relay_run_ms(&relay, 30);
+		relay_run_ms(&relay, 100);
 		assert_int_equal(visits[0].n_done, 0);
 		fpm_send(&workers[0], FCGI_STDERR, "alive");
 	}
-	relay_until(&relay, visits[0].n_done == 1, 1000);
+	relay_until(&relay, visits[0].n_done == 1, 2000);
 	visit_assert_own(0, "504", "read_timeout");
 }
 
@@ -447,43 +447,43 @@ static void test_read_timeout_not_under_back_pressure(void **state)
 {
 	(void)state;
 	open_pool(
-		"max_children = 1; read_timeout = \"40ms\"; response_memory = \"64k\";");
+		"max_children = 1; read_timeout = \"300ms\"; response_memory = \"64k\";");
 	visit(0, "GET", "/x.php", 0);
 	accept_worker(0);
 	visits[0].n_pending = 1 << 20;
 	fpm_send(&workers[0], FCGI_STDOUT, FPM_HEADER "some");
-	relay_run_ms(&relay, 100);
+	relay_run_ms(&relay, 500);
 	assert_int_equal(visits[0].n_broken, 0);
 	visits[0].n_pending = 0;
 	exchange_sink.drained(visits[0].exchange);
-	relay_until(&relay, visits[0].n_broken == 1, 1000);
+	relay_until(&relay, visits[0].n_broken == 1, 2000);
 }
 
 static void test_answer_by_in_the_queue(void **state)
 {
 	(void)state;
-	open_pool("max_children = 1; answer_by = \"40ms\";");
+	open_pool("max_children = 1; answer_by = \"300ms\";");
 	visit(0, "GET", "/x.php", 0);
 	accept_worker(0);
 	fpm_send(&workers[0], FCGI_STDOUT, FPM_HEADER "some");
 	relay_settle(&relay);
 	visit(1, "GET", "/y.php", 0);
-	relay_until(&relay, visits[1].n_done == 1, 1000);
+	relay_until(&relay, visits[1].n_done == 1, 2000);
 	visit_assert_own(1, "504", "answer_by");
 	assert_int_equal(pool->queue.n_waiting, 0);
 	/* the header was in time */
-	relay_run_ms(&relay, 60);
+	relay_run_ms(&relay, 400);
 	assert_int_equal(visits[0].n_broken, 0);
 }
 
 static void test_answer_by_with_a_worker(void **state)
 {
 	(void)state;
-	open_pool("max_children = 1; answer_by = \"40ms\";");
+	open_pool("max_children = 1; answer_by = \"300ms\";");
 	visit(0, "GET", "/x.php", 0);
 	accept_worker(0);
 	fpm_send(&workers[0], FCGI_STDOUT, "Content-Type: text/plain\r\n");
-	relay_until(&relay, visits[0].n_done == 1, 1000);
+	relay_until(&relay, visits[0].n_done == 1, 2000);
 	visit_assert_own(0, "504", "answer_by");
 	assert_int_equal(pool->member.n_links[LINK_ABANDONED], 1);
 }
@@ -491,15 +491,15 @@ static void test_answer_by_with_a_worker(void **state)
 static void test_body_timeout(void **state)
 {
 	(void)state;
-	open_pool("max_children = 1; body_timeout = \"60ms\";");
+	open_pool("max_children = 1; body_timeout = \"300ms\";");
 	visit_open(0);
 	visit_params(0, &(struct bytes){ 0 });
 	for (int i = 0; i < 4; i++) {
-		relay_run_ms(&relay, 30);
+		relay_run_ms(&relay, 100);
 		visit_body(0, "x", 1);
 		assert_int_equal(visits[0].n_done, 0);
 	}
-	relay_until(&relay, visits[0].n_done == 1, 1000);
+	relay_until(&relay, visits[0].n_done == 1, 2000);
 	visit_assert_own(0, "408", "body_timeout");
 	assert_int_equal(pool->n_exchanges, 0);
 }
@@ -541,10 +541,10 @@ static void test_nobody_accepts(void **state)
 static void test_somebody_accepts_in_time(void **state)
 {
 	(void)state;
-	open_pool("max_children = 2; queue = { max_wait = \"60ms\"; };");
+	open_pool("max_children = 2; queue = { max_wait = \"300ms\"; };");
 	visit(0, "GET", "/x.php", 0);
 	accept_worker(0);
-	relay_run_ms(&relay, 120);
+	relay_run_ms(&relay, 500);
 	assert_int_equal(visits[0].n_done, 0);
 	fpm_answer(&workers[0], "slow");
 	relay_settle(&relay);
