@@ -7,18 +7,48 @@
 
 #include "tests/master_scene.h"
 
-/* Says what it was started with, in place of php-fpm. */
-static const char witness_text[] =
-	"#!/bin/sh\n"
-	"[ \"$1\" != -t ] || exit 0\n"
-	"cd \"${0%/*}\"\n"
-	"{ grep -E '^(SigIgn|Umask)' /proc/self/status\n"
-	"echo oom $(cat /proc/self/oom_score_adj)\n"
-	"echo files $(ulimit -n)\n"
-	"env\n"
-	"ls -l /proc/self/fd; } >witness.new 2>&1\n"
-	"mv witness.new witness\n"
-	"exec sleep 1000\n";
+static void copy_file(FILE *out, const char *path)
+{
+	FILE *in = fopen(path, "re");
+	int byte;
+
+	while (in && (byte = getc(in)) != EOF)
+		putc(byte == '\0' ? '\n' : byte, out);
+	if (in)
+		fclose(in);
+}
+
+/* Runs in place of php-fpm, and writes what it was started with: FILE.witness for
+ * -F -O -y FILE. */
+static int witness(char **argv)
+{
+	char path[256], done[256], link[256];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s.new", argv[4]);
+	snprintf(done, sizeof(done), "%s.witness", argv[4]);
+	out = fopen(path, "we");
+	if (strcmp(argv[1], "-F") != 0 || !out)
+		return strcmp(argv[1], "-t") != 0;
+	copy_file(out, "/proc/self/status");
+	copy_file(out, "/proc/self/limits");
+	copy_file(out, "/proc/self/environ");
+	fprintf(out, "oom ");
+	copy_file(out, "/proc/self/oom_score_adj");
+	for (int fd = 0; fd < 1000; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, link, sizeof(link));
+		if (n > 0 && fd != fileno(out))
+			fprintf(out, "fd %d %.*s\n", fd, (int)n, link);
+	}
+	fclose(out);
+	snprintf(path, sizeof(path), "%s.new", argv[4]);
+	if (rename(path, done) < 0)
+		return 1;
+	return pause();
+}
 
 static void be_like_fpmgate(void)
 {
@@ -42,20 +72,13 @@ static void test_serves(void **state)
 {
 	const struct conf_address *backend;
 	struct conf_fpm_values values;
-	char path[64], text[4096];
-	sigset_t set, old;
 
 	(void)state;
-	sigfillset(&set);
-	assert_int_equal(sigprocmask(SIG_BLOCK, &set, &old), 0);
 	start(program, "pm = \"dynamic\"; php_ini = [ \"memory_limit=77M\" ];");
 	backend = master_backend(master); /* known before it exists */
 	assert_int_equal(backend->kind, CONF_ADDRESS_UNIX);
 	assert_string_equal(backend->text, backend->name);
 	WAIT_FOR(n_up == 1, LONG_MS);
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)master_pid(master));
-	read_file(path, text, sizeof(text));
-	assert_non_null(strstr(text, "SigBlk:\t0000000000000000\n"));
 	assert_string_equal(ask_php("ini", "memory_limit"), "77M");
 	assert_int_equal(conf_fpm_parse(master_fpm_text(master),
 					strlen(master_fpm_text(master)),
@@ -76,37 +99,41 @@ static void test_serves(void **state)
 	assert_int_equal(mode_of("fpm/www.conf"), 0);
 	assert_int_equal(mode_of("fpm/www.sock"), 0);
 	assert_int_equal(mode_of("fpm/www.notify"), 0);
-	assert_int_equal(sigprocmask(SIG_SETMASK, &old, NULL), 0);
 }
 
 /* What fpmgate is like must not show in PHP. */
 static void test_starts_clean(void **state)
 {
 	int fd = open(log_path, O_RDONLY); /* without O_CLOEXEC */
-	char text[8192], path[64];
+	char self[256] = "", path[128], text[16384];
+	sigset_t set, old;
 
 	(void)state;
+	assert_true(fd >= 0 && readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
 	be_like_fpmgate();
-	write_file(fake_path, witness_text, 0755);
-	start(fake_path, "");
-	snprintf(path, sizeof(path), "%s/witness", dir);
+	sigfillset(&set);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &set, &old), 0);
+	start(self, "");
+	snprintf(path, sizeof(path), "%s/run/fpm/www.conf.witness", dir);
 	WAIT_FOR(access(path, F_OK) == 0, LONG_MS);
 	read_file(path, text, sizeof(text));
-	assert_non_null(strstr(text, "SigIgn:\t"));
-	/* 32 and 33 are the C library's own, which nobody can set through it */
-	assert_int_equal(strtoull(strstr(text, "SigIgn:\t") + 8, NULL, 16) &
-				 ~UINT64_C(0x180000000), 0);
+	assert_non_null(strstr(text, "SigBlk:\t0000000000000000\n"));
+	assert_non_null(strstr(text, "SigIgn:\t0000000000000000\n"));
 	assert_non_null(strstr(text, "Umask:\t0022\n"));
+	assert_non_null(strstr(text, "Max open files            1024 "));
 	assert_non_null(strstr(text, "oom 0\n"));
-	assert_non_null(strstr(text, "files 1024\n"));
-	assert_non_null(strstr(text, "SECRET=1\n"));
+	assert_non_null(strstr(text, "\nSECRET=1\n"));
 	assert_non_null(strstr(text, "/fpm/www.notify\n"));
 	assert_null(strstr(text, "LISTEN_FDS"));
+	/* stdin, the log twice, the lifeline, and nothing of ours */
+	assert_non_null(strstr(text, "fd 0 /dev/null\nfd 1 pipe:"));
 	assert_null(strstr(text, log_path));
+	assert_null(strstr(text, "socket:"));
 	/* a terminal's Ctrl-C goes to a process group of its session */
 	assert_int_not_equal(getsid(master_pid(master)), getsid(0));
 	assert_int_equal(getpgid(master_pid(master)), master_pid(master));
 	stop();
+	assert_int_equal(sigprocmask(SIG_SETMASK, &old, NULL), 0);
 	assert_int_equal(unsetenv("LISTEN_FDS"), 0);
 	umask(022);
 	close(fd);
@@ -202,6 +229,9 @@ static void test_bad_configuration(void **state)
 	assert_int_equal(set_options(program, ""), 0);
 	WAIT_FOR(n_up == 1, LONG_MS);
 	assert_true(atoi(ask_php("pid", "")) > 0);
+	turn_for(2200); /* the pause of the bad one ends with it */
+	assert_int_equal(n_up, 1);
+	assert_false(has_log("starting it again in 4 s"));
 	stop();
 }
 
@@ -280,8 +310,18 @@ static void test_replaces(void **state)
 	pid = master_pid(master);
 	snprintf(first, sizeof(first), "%s", master_backend(master)->name);
 	assert_int_equal(set_options(program, "php_ini = [ \"memory_limit=70M\" ];"), 0);
+	assert_int_equal(mode_of("fpm/www+1.conf"), 0);
+	/* there, once more the same, and back again before it is up */
+	assert_int_equal(set_options(program, "php_ini = [ \"memory_limit=71M\" ];"), 0);
+	assert_int_equal(mode_of("fpm/www+2.conf"), 0600);
+	assert_int_equal(set_options(program, "php_ini = [ \"memory_limit=71M\" ];"), 0);
+	assert_int_equal(mode_of("fpm/www+3.conf"), 0);
+	assert_int_equal(set_options(program, "php_ini = [ \"memory_limit=70M\" ];"), 0);
+	WAIT_FOR(mode_of("fpm/www+2.conf") == 0, LONG_MS);
+	assert_int_equal(mode_of("fpm/www+4.conf"), 0);
 	turn_for(200);
 	assert_int_equal(master_pid(master), pid);
+	assert_int_equal(n_up, 1);
 	fd = ask_to_spin(master_backend(master), "1.5");
 	assert_int_equal(set_options(program, "php_ini = [ \"memory_limit=71M\" ];"), 0);
 	assert_string_equal(ask_php("ini", "memory_limit"),
@@ -346,5 +386,7 @@ int main(int argc, char **argv)
 		TEST(test_stops_while_it_replaces),
 	};
 
+	if (argc > 4 && argv[1][0] == '-')
+		return witness(argv);
 	return scene_run(argc, argv, tests, ARRAY_SIZE(tests));
 }

@@ -162,7 +162,8 @@ ge "$(fpmgate_log_count 'pool full: backend_full: the backlog of PHP-FPM is full
 	"full: in words"
 
 # Nobody ever takes it, nor the look for GET_VALUES that comes with it.
-curl -s -o "$DIR/stuck.1" "http://127.0.0.1:${PORT[stuck]}/hello.php" &
+curl -s -o "$DIR/stuck.1" -w '%{http_code}' "http://127.0.0.1:${PORT[stuck]}/hello.php" \
+	>"$DIR/stuck.code" &
 STUCK=$!
 stuck_is_full() { [[ $(ss -lxH src "$DIR/stuck.sock" | awk '{ print $3 }') == 2 ]]; }
 check "stuck: the backlog is full" wait_for 5 stuck_is_full
@@ -170,6 +171,6 @@ head_of stuck >"$DIR/head-stuck"
 is "$(sed -n 's/^X-Fpmgate-Reason: //p' "$DIR/head-stuck")" queue_timeout \
 	"stuck: another one waits for max_wait"
 log_lines stuck 'backend_full: the backlog of PHP-FPM is full' 1 "stuck: once"
-kill "$STUCK"
 wait "$STUCK" || true
+is "$(cat "$DIR/stuck.code")" 503 "stuck: nor does the one in FPM's backlog wait longer"
 done_testing

@@ -95,7 +95,17 @@ is "$(awk -v cont="$CONT" '$3 != 200 && $4 > cont + 1500000' "$DIR/still.ids" | 
 	"still: everybody is served again"
 is "$(fpm_worker_pids still)" "$WORKERS" "still: nothing was restarted"
 check "still: every worker becomes idle" wait_for 5 fpm_is_idle still
-load still -c 4 -n 4 "${PORT[still]}" '/sleep.php?ms=1000'
-all_served still "still: as many are served as there are workers"
-le "$(value "$DIR/still.out" max_us)" 1900000 "still: all at the same time"
+
+# ---- and then ------------------------------------------------------------------------
+
+LOADS=()
+for POOL in five tcp again still; do
+	load "after-$POOL" -c 4 -n 4 "${PORT[$POOL]}" '/sleep.php?ms=1000' &
+	LOADS+=("$!")
+done
+wait "${LOADS[@]}"
+for POOL in five tcp again still; do
+	all_served "after-$POOL" "$POOL: as many are served as there are workers"
+	le "$(value "$DIR/after-$POOL.out" max_us)" 1900000 "$POOL: all at the same time"
+done
 done_testing
