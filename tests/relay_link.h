@@ -188,8 +188,9 @@ static inline struct link *home_connect(struct home *home, struct relay *relay,
 	struct link *link;
 
 	assert_int_equal(link_connect(relay->loop, &relay->memory, address,
-				      loop_deadline_list(relay->loop, 300000), wants_edges,
-				      home, &home_ops, &link), 0);
+				      loop_deadline_list(relay->loop, 300000),
+				      wants_edges, home, &home_ops, &link),
+			 0);
 	home->n_links[link->state]++;
 	home->n_made++;
 	return link;

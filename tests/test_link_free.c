@@ -649,8 +649,8 @@ static void test_abandon_over_tcp(void **state)
 	link_abandon(errand.link);
 	assert_int_equal(errand.n_gone, 1);
 	relay_settle(&relay);
-	/* the slot is the script's until it says something; then a reset: an end would let
-	 * FPM run on */
+	/* the slot is the script's until it says something; then a reset: an end would
+	 * let FPM run on */
 	assert_int_equal(home.n_links[LINK_ABANDONED], 1);
 	assert_int_equal(send(fpm.fd, "output", 6, MSG_NOSIGNAL), 6);
 	relay_until(&relay, home_n_links(&home) == 0, 1000);

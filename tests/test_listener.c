@@ -386,7 +386,7 @@ static void test_pause_without_descriptors(void **state)
 	assert_true(pool->counters.n[COUNTER_CLIENTS_PAUSED] > 0);
 	assert_true(pool->counters.n[COUNTER_CLIENTS_PAUSED] < 10);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-	/* not webs[1]: valgrind takes it out of the backlog and closes it, as no kernel does */
+	/* not webs[1]: valgrind takes it out of the backlog and closes it */
 	webs[2] = relay_connect_path(web_path());
 	relay_until(&relay, n_clients() >= 2, 1000);
 	relay_settle(&relay);
