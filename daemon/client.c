@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "daemon/exchange.h"
 #include "daemon/outq.h"
@@ -68,6 +69,21 @@ bool client_is_idle(const struct client *client)
 	return !client->current && client->stream.n_out == 0 &&
 	       client->draining_id == 0 && client->request.state == FCGI_REQUEST_IDLE &&
 	       fcgi_reader_is_between(&client->reader);
+}
+
+void client_close_if_idle(struct client *client)
+{
+	uint8_t byte;
+
+	if (!client_is_idle(client))
+		return;
+	/* a request may have come since the loop looked last */
+	if (recv(client->stream.source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+		client->is_readable = true;
+		loop_defer(client->home->loop, &client->again);
+		return;
+	}
+	client_close(client);
 }
 
 static void client_count(struct client *client, enum counter counter)

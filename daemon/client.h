@@ -79,5 +79,7 @@ struct client {
 int client_new(struct client_home *home, int fd, bool is_tcp);
 /* Ends it at once. */
 void client_close(struct client *client);
+/* Ends it if it is idle and nothing of a next request has arrived. */
+void client_close_if_idle(struct client *client);
 /* Has it no request, and nothing to send? */
 bool client_is_idle(const struct client *client);

@@ -27,7 +27,7 @@ enum {
 		64, /* log, bus, epoll, signals, control, files being read */
 	DAEMON_CLIENTS_MIN = 16,
 	DAEMON_SPOOL_FDS = 64, /* spool files counted in for clients_max */
-	DAEMON_LOOK_US = 100000,
+	DAEMON_LOOK_US = 20000,
 	DAEMON_STOP_SLACK_US = 5000000, /* beyond drain_timeout, for the end itself */
 };
 
@@ -117,7 +117,10 @@ static void daemon_on_drain_look(struct loop_deadline *deadline)
 {
 	struct daemon *daemon = container_of(deadline, struct daemon, drain_look);
 
-	daemon->is_drained |= daemon_is_quiet(daemon);
+	if (daemon_is_quiet(daemon)) {
+		daemon_close_idle(daemon, NULL);
+		daemon->is_drained |= daemon->admission.n_clients == 0;
+	}
 	if (daemon->is_drained && daemon_stop_masters(daemon)) {
 		loop_exit(daemon->loop, DAEMON_EXIT_OK);
 		return;

@@ -68,6 +68,8 @@ void daemon_release_removed(struct daemon *daemon);
 void daemon_on_release_look(struct loop_deadline *deadline);
 /* Ends a master of ours. True: there is none, or none any more. */
 bool daemon_stop_master(struct pool *pool);
+/* Closes clients without a request, of this pool or (NULL) of all. */
+void daemon_close_idle(struct daemon *daemon, const struct pool *pool);
 /* With its master and its probe. */
 void daemon_free_pool(struct pool *pool);
 

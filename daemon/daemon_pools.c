@@ -47,7 +47,7 @@ static bool daemon_has_listener(struct daemon *daemon, const struct pool *pool)
 	return false;
 }
 
-static void daemon_close_idle(struct daemon *daemon, const struct pool *pool)
+void daemon_close_idle(struct daemon *daemon, const struct pool *pool)
 {
 	struct listener *listener;
 

@@ -401,8 +401,7 @@ void listener_close_idle(struct listener *listener)
 	struct client *client;
 
 	LIST_FOREACH_SAFE(client, &listener->home.clients, node) {
-		if (client_is_idle(client))
-			client_close(client);
+		client_close_if_idle(client);
 	}
 }
 
