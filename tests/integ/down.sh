@@ -3,7 +3,20 @@
 # PHP-FPM is not there, cannot be reached or is full: who waits is held and then served,
 # or gets a clean 503 with its reason; the log says in words what is wrong, once.
 #
-# Run by root the daemon is `nobody` here: root would pass every permission.
+# Run by root the daemon is `nobody` here: root would pass every permission. HELLO=off:
+# without GET_VALUES.
+#
+# Seen to fail, with this taken out:
+# - the end of the pause in member_on_retry(): nobody who is held is ever served
+# - the pool_down of pool_timeout_reason(): the reasons of the 503s
+# - Retry-After and X-Fpmgate-Reason in answer.c: those points
+# - the FIFO of pool_set_patience(), and that it lasts for a while behind the return of
+#   FPM: whoever waited is shed ("back: 2 s without a master")
+# - lstat() in member_is_no_socket(), and its call for EACCES: "backend_not_socket"
+# - "once per change" in member_pause(): each try is a line, and "late", "back", "stuck"
+# - member_set_up() never forgets why it was down: "its end, once"
+# - health_queue_push_back() when connect() says EAGAIN (refused instead): "full", "stuck"
+# - not blocking (usleep() in member_pause()): the neighbour "calm" is slow
 #
 # shellcheck disable=SC2317 # functions called by wait_for
 . "$(dirname "$0")/lib.sh"
@@ -32,7 +45,9 @@ pool()
 {
 	POOLS+="${POOLS:+,
 	}{ name = \"$1\"; listen = \"$DIR/run/gate-$1.sock\"; listen_mode = \"0666\";
-	  backend = \"$2\"; max_children = 4; queue = { max_wait = \"$3\"; order = \"${4:-adaptive}\"; }; }"
+	  backend = \"$2\"; max_children = 4;
+	  hello = \"${HELLO:-auto}\";
+	  queue = { max_wait = \"$3\"; order = \"${4:-adaptive}\"; }; }"
 	PORT[$1]=$(new_port)
 	nginx_site "${PORT[$1]}" "$DIR/run/gate-$1.sock"
 }
@@ -64,7 +79,8 @@ refused()
 	done
 	wait %+ 2>/dev/null || true
 	is "$(sed -n 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$DIR/head-$1")" 503 "$2: 503"
-	is "$(sed -n 's/^X-Fpmgate-Reason: //p' "$DIR/head-$1")" pool_down "$2: its reason"
+	is "$(sed -n 's/^X-Fpmgate-Reason: //p' "$DIR/head-$1")" pool_down \
+		"$2: its reason"
 	matches "$(sed -n 's/^Retry-After: //p' "$DIR/head-$1")" '^[1-9][0-9]*$' \
 		"$2: Retry-After"
 	log_lines "$1" "$2: $3" 1 "$2: in words, once"

@@ -4,6 +4,16 @@
 # else, a GET may run a second time if nothing of it was seen, a POST never does.
 #
 # LONG=1: the storm lasts 20 s instead of 8. HELLO=off: without GET_VALUES.
+#
+# Seen to fail, with this taken out:
+# - replay: the GETs that are to run again, one by one and in the storm
+# - is_safe in health_replay_ask(): every point about POSTs
+# - "once" and "not a route that kills" there: "but once more only"; the latter alone:
+#   "nor a script that has killed a worker before"
+# - our answer in outcome_fail() (the client's connection broken instead): 502s
+# - one slot given back behind a death, of many: "all at the same time"; all: no end
+#
+# shellcheck disable=SC2317 # functions called by wait_for
 . "$(dirname "$0")/lib.sh"
 
 DURATION=8
@@ -89,7 +99,7 @@ idle_pid()
 		$1 == "state" && $2 == "Idle" { print pid; exit }'
 }
 declare -A N_KILLS=([GET]=0 [POST]=0 [idle]=0 [all]=0 [master]=0)
-declare -A FATES=([GET]= [POST]=)
+declare -A FATES=([GET]="" [POST]="")
 strike()
 {
 	N_KILLS[$1]=$((N_KILLS[$1] + 1))
@@ -133,8 +143,8 @@ is "$(awk '$3 != 200 && $3 != 503' "$DIR/storm.ids" | wc -l)" 0 \
 	"storm: every answer is 200 or 503"
 ge "$(value "$DIR/storm.out" s200)" $(($(value "$DIR/storm.out" sent) * 8 / 10)) \
 	"storm: nearly all are served all the same"
-is "$(sed 's/200 2, //g' <<<"${FATES[GET]}")" "" "storm: each GET that was hit ran again"
-is "$(sed 's/503 worker_died 1, //g' <<<"${FATES[POST]}")" "" "storm: no POST did"
+is "${FATES[GET]//200 2, }" "" "storm: each GET that was hit ran again"
+is "${FATES[POST]//503 worker_died 1, }" "" "storm: no POST did"
 is "$(awk '/^POST/ { n[$2]++ } END { for (id in n) if (n[id] > 1) print id }' \
 	"$COUNT_FILE")" "" "storm: not one of all POSTs ran twice"
 is "$(awk '/^GET/ { n[$2]++ } END { for (id in n) if (n[id] > 2) print id }' \
@@ -146,6 +156,7 @@ is "$(awk 'FNR == NR { ran[$2]; next } $3 == 200 && !($1 in ran)' "$COUNT_FILE" 
 
 check "all workers come back" wait_for 5 fpm_is_idle www
 "$HTTP_LOAD" -c $N_WORKERS -n $N_WORKERS "$PORT" '/sleep.php?ms=1000' >"$DIR/after.out"
-is "$(value "$DIR/after.out" s200)" $N_WORKERS "as many are served again as there are workers"
+is "$(value "$DIR/after.out" s200)" $N_WORKERS \
+	"as many are served again as there are workers"
 le "$(value "$DIR/after.out" max_us)" 1900000 "all at the same time"
 done_testing

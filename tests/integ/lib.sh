@@ -601,6 +601,7 @@ nginx_params()
 		echo "fastcgi_param $name \$${name,,};"
 	done
 	echo "fastcgi_param GATEWAY_INTERFACE CGI/1.1;"
+	echo "fastcgi_param SERVER_SOFTWARE nginx/\$nginx_version;"
 	echo "fastcgi_param REDIRECT_STATUS 200;"
 	echo "fastcgi_param OUT_DIR $OUT;"
 	echo "fastcgi_param COUNT_FILE $COUNT_FILE;"

@@ -8,6 +8,20 @@
 # again, he would wait in FPM's backlog instead and be served in the end.
 #
 # HELLO=off: without GET_VALUES.
+#
+# Seen to fail, with this taken out:
+# - the start of each of the three deadlines: its 504, its time, its page
+# - answer_by from the client's last byte (from the dispatch instead): "the time in the
+#   queue counts"; its end with the header: "it is over with the header"
+# - the start anew of read_timeout at each output: "who goes on talking may go on"
+# - ABANDONED (the link closed at once, its slot free): "the slot stays taken", "nobody
+#   waits in FPM's backlog", unix and TCP each
+# - the end of ABANDONED: "free again when it has ended"
+# - breaking in outcome_break(): silence and the end of the time behind the header
+# - COUNTER_ABANDONED: "counted as abandoned"
+# - outcome_was_terminated(): 504 fpm_terminated; a second of slack in it, or always true:
+#   "a quick death is not taken for that"
+#
 # shellcheck disable=SC2317 # functions called by wait_for
 . "$(dirname "$0")/lib.sh"
 
@@ -22,7 +36,8 @@ pool()
 	start_fpm "$1" max_children=1 request_terminate_timeout="${TERMINATE:-0}" \
 		listen="${LISTEN:-$DIR/$1.sock}"
 	POOLS+="${POOLS:+,
-	}{ name = \"$1\"; listen = \"$DIR/gate-$1.sock\"; backend = \"$(fpm_listen "$1")\";
+	}{ name = \"$1\"; listen = \"$DIR/gate-$1.sock\";
+	  backend = \"$(fpm_listen "$1")\";
 	  fpm_conf = \"$DIR/fpm-$1.conf\"; max_children = 1;
 	  hello = \"${HELLO:-auto}\"; queue = { max_wait = \"1s\"; order = \"fifo\"; };
 	  ${*:2} }"
@@ -50,7 +65,7 @@ ask()
 		"http://127.0.0.1:${PORT[$1]}$3" || code=$?
 	status=$(awk 'NR == 1 { print $2 }' "$DIR/$2.head")
 	reason=$(tr -d '\r' <"$DIR/$2.head" | sed -n 's/^X-Fpmgate-Reason: //p')
-	((code == 0)) || status=cut
+	((code == 0)) || status="cut"
 	echo "$status ${reason:--} $(($(now_ms) - start))" >"$DIR/$2.answer"
 }
 answer() { cut -d' ' -f1,2 "$DIR/$1.answer"; }
@@ -85,7 +100,10 @@ ENDED=$!
 for POOL in request tcp read by; do
 	ask "$POOL" "$POOL" "/count.php?id=2$POOL&ms=4000" -d a=1 &
 done
-first_are_told() { (($(cat "$DIR"/{request,tcp,read,by}.answer 2>/dev/null | wc -l) == 4)); }
+first_are_told()
+{
+	(($(cat "$DIR"/{request,tcp,read,by}.answer 2>/dev/null | wc -l) == 4))
+}
 wait_for 10 first_are_told
 for POOL in request tcp read by; do
 	ask "$POOL" "$POOL-next" /hello.php &
