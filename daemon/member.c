@@ -32,6 +32,7 @@
 
 enum {
 	MEMBER_MISSING_US = 50000,
+	MEMBER_MISSING_CALM_US = 10000000,
 	MEMBER_OVERDUE_US = 5000,
 	MEMBER_RETRY_FIRST_US = 50000,
 	MEMBER_RETRY_LAST_US = 500000,
@@ -102,19 +103,29 @@ bool member_is_last_slot(const struct member *member)
 	       member_n_unaccepted(member) + 1 >= member_unaccepted_max(member);
 }
 
+/* Said once, not at every turn of a limit that goes up and down: it is news again after a
+ * while without. */
+static void member_note_missing(struct member *member)
+{
+	uint64_t now_us = loop_now_us(member->loop);
+	bool is_news = !member->is_missing ||
+		       now_us - member->missing_us > MEMBER_MISSING_CALM_US;
+
+	member->is_missing = true;
+	member->missing_us = now_us;
+	if (is_news && !member->is_leaving)
+		member->ops->on_change(member, HEALTH_REASON_WORKERS_MISSING,
+				       HEALTH_REASON_NONE, MAX(member->limit - 1, 1u));
+}
+
 static void member_set_limit(struct member *member, unsigned limit)
 {
-	bool is_missing;
-
 	limit = MIN(MAX(limit, 1u), member->params.max_children);
 	if (limit == member->limit)
 		return;
 	member->limit = limit;
-	is_missing = limit < member->params.max_children;
-	if (is_missing && !member->is_missing && !member->is_leaving)
-		member->ops->on_change(member, HEALTH_REASON_WORKERS_MISSING,
-				       HEALTH_REASON_NONE, MAX(limit - 1, 1u));
-	member->is_missing = is_missing;
+	if (limit < member->params.max_children)
+		member_note_missing(member);
 }
 
 /* Is the oldest unaccepted link older than 50 ms, and has another one progressed since?

@@ -57,7 +57,8 @@ struct member {
 	unsigned n_links[LINK_N_STATES];
 	unsigned limit;          /* slots in use at most: max_children, or fewer */
 	uint64_t progress_us;    /* a worker accepted, or became free */
-	bool is_missing;         /* limit is lower than max_children: workers_missing */
+	bool is_missing;         /* workers_missing has been said, at missing_us last */
+	uint64_t missing_us;
 	struct loop_deadline missing_check;
 
 	enum health_reason down; /* why connect() fails; NONE: it does not */

@@ -344,7 +344,7 @@ static void test_missing_is_seen_under_service(void **state)
 	assert_false(member_has_room(&member));
 	accept_one(1);
 	assert_int_equal(member.limit, 2);
-	assert_false(member.is_missing);
+	assert_int_equal(member.limit, member.params.max_children);
 	assert_true(member_has_room(&member));
 }
 
