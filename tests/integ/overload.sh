@@ -100,7 +100,10 @@ computes_for_nobody()
 
 	part=$(awk -v n="$(started_for_leavers "$1")" \
 		-v all="$(wc -l <"$COUNT_FILE")" 'BEGIN { print n / (all ? all : 1) }')
-	le "$part" 0.02 "$1: scripts started for visitors who had left"
+	# one who leaves while his request is on its way counts too, and a machine that is
+	# busy makes that way longer; directly it is nearly all of them
+	le "$part" "$(awk -v f="${LONG:+1}" -v g="$FACTOR" 'BEGIN { print 0.02 * (f ? f : g) }')" \
+		"$1: scripts started for visitors who had left"
 }
 
 for TIMES in 1.5 4; do
