@@ -461,7 +461,7 @@ static void test_endless_output(void **state)
 /* In a process of its own, which is killed like a daemon. */
 static void test_death_signal(void **state)
 {
-	static const char *const argv[] = { "/bin/sh", "-c", "sleep 60; :", NULL };
+	static const char *const argv[] = { "/bin/sleep", "60", NULL };
 	int fds[2];
 	pid_t daemon_pid, pid;
 

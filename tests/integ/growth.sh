@@ -105,8 +105,24 @@ nobody_waits_inside dynamic
 
 inside twice 16 $((LONG ? 10 : 3))
 nobody_waits_inside twice
-spawn foreign "$HTTP_LOAD" -c 2 -d 60 "$FOREIGN" "/sleep.php?ms=$SCRIPT_MS"
+
+# Two of the four workers are held by somebody else.
+foreign() { "$HTTP_LOAD" -c 2 "$@" >"$DIR/foreign.out"; }
+spawn holder "$HTTP_LOAD" -c 2 -n 2 "$FOREIGN" "/sleep.php?ms=$((LONG ? 12000 : 5000))"
+are_at_work() { (($(fpm_status shared full | grep -c '^state: *Running') == $1)); }
+wait_for 5 are_at_work 2
 inside shared 12 $((LONG ? 10 : 3))
-stop foreign
+stop holder
 nobody_waits_inside shared
+
+# And short ones: a load of ours must not keep all workers for itself.
+wait_for 20 fpm_is_idle shared
+foreign -d 1 "$FOREIGN" "/sleep.php?ms=$SCRIPT_MS"
+ALONE=$(value "$DIR/foreign.out" goodput)
+spawn ours "$HTTP_LOAD" -c 12 -d 60 "${PORT[shared]}" "/sleep.php?ms=$SCRIPT_MS"
+wait_for 5 are_at_work 4
+foreign -d 2 -T 3 "$FOREIGN" "/sleep.php?ms=$SCRIPT_MS"
+stop ours
+ge "$(value "$DIR/foreign.out" goodput)" "$(awk -v n="$ALONE" 'BEGIN { print n / 4 }')" \
+	"shared: the other client is served as well"
 done_testing
