@@ -537,6 +537,7 @@ int link_new(struct loop *loop, struct memory *memory, int fd, bool is_unix,
 		return -ENOMEM;
 	}
 	link->loop = loop;
+	link->opened_us = loop_now_us(loop);
 	link->home = home;
 	link->home_ops = home_ops;
 	link->is_unix = is_unix;

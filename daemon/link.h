@@ -88,6 +88,7 @@ struct link {
 	unsigned n_requests;
 	uint64_t n_foreign;         /* records dropped: of another request */
 	enum health_reason reason;  /* why it was lost; NONE: it was not */
+	uint64_t opened_us;         /* the link; what follows is of the request */
 	uint64_t started_us, accepted_us, ended_us;
 	size_t read_max;            /* bytes per read; whoever takes the output sets it */
 	struct loop_deadline sweep; /* once a second, for an edge that did not come */
@@ -96,10 +97,9 @@ struct link {
 };
 
 /* Connects. 0 and *ret_link in state UNACCEPTED (unix) or CONNECTING (TCP), or the errno
-of X_timeout may be NULL (off). wants_edges: the instant of acceptance, or the one
- * in which the worker is free, will matter; without it acceptance is seen by link_look()
-or
- * with the first output, and one turn of the loop is saved. */
+ * of connect(). connect_timeout may be NULL (off). wants_edges: the instant of acceptance,
+ * or the one in which the worker is free, will matter; without it acceptance is seen by
+ * link_look() or with the first output, and one turn of the loop is saved. */
 int link_connect(struct loop *loop, struct memory *memory, const struct address *address,
 		 struct loop_deadline_list *connect_timeout, bool wants_edges, void *home,
 		 const struct link_home_ops *home_ops, struct link **ret_link);

@@ -640,6 +640,21 @@ static void test_hand_over_not_before_an_overdue_link(void **state)
 	next = NULL;
 }
 
+/* Whoever else uses this FPM has a turn. */
+static void test_hand_over_not_for_ever(void **state)
+{
+	(void)state;
+	open_path(CONF_PM_STATIC, 1);
+	connect_one(0, true);
+	accept_one(0);
+	next = &errands[1];
+	relay_run_ms(&relay, 120);
+	make_free(0);
+	assert_int_equal(n_free, 0);
+	assert_int_equal(member_n_taken(&member), 0);
+	next = NULL;
+}
+
 static void test_hand_over_not_above_the_limit(void **state)
 {
 	struct member_params params = params_of(CONF_PM_STATIC, 1);
@@ -738,6 +753,7 @@ int main(void)
 		TEST(test_hand_over),
 		TEST(test_hand_over_is_off),
 		TEST(test_hand_over_not_before_an_overdue_link),
+		TEST(test_hand_over_not_for_ever),
 		TEST(test_hand_over_not_above_the_limit),
 		TEST(test_backend_changes),
 		TEST(test_done),

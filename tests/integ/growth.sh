@@ -4,6 +4,8 @@
 # pools grow as fast as they can and serve like static ones; a wrong max_children or
 # another client of the same FPM is noticed, and nobody waits in FPM's backlog for it.
 #
+# Seen to fail: without member_is_kept_long() (member.c) "the other client is served".
+#
 # LONG=1: longer, and the strict figures; otherwise what a busy machine needs is allowed.
 # HELLO=off: without GET_VALUES.
 . "$(dirname "$0")/lib.sh"
