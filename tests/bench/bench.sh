@@ -120,7 +120,8 @@ cpu_us()
 # cost TITLE PORT CONNECTIONS
 cost()
 {
-	local pid before after n_before n calls
+	local pid before after n_before n
+
 	pid=$(fpmgate_pid)
 	before=$(cpu_us "$pid")
 	n_before=$(fpmgate_counter www requests)
@@ -128,75 +129,87 @@ cost()
 	after=$(cpu_us "$pid")
 	n=$(($(fpmgate_counter www requests) - n_before))
 	printf '%-58s %s us of CPU per request\n' "$1" "$(ratio $((after - before)) "$n")"
-	! command -v strace >/dev/null || calls "$@"
 }
 
-# calls TITLE PORT CONNECTIONS: strace's own cost is none of ours, so it is a run apart.
+# calls TITLE PORT CONNECTIONS: counted by perf; under strace fpmgate would be so slow that
+# nobody ever waits for a worker.
+CALLS=(accept4 connect socket setsockopt epoll_ctl epoll_wait sendmmsg sendmsg recvmsg recvfrom
+	ioctl close)
 calls()
 {
-	local pid n n_before tracer
+	local n n_before counter events=raw_syscalls:sys_enter
 
-	pid=$(fpmgate_pid)
-	strace -q -f -c -p "$pid" -o "$DIR/strace.txt" &
-	tracer=$!
-	wait_for 5 grep -q '^TracerPid:[^0-9]*[1-9]' "/proc/$pid/status"
+	if ! perf stat -e $events -p $$ true 2>/dev/null; then
+		echo "$1: no perf here, system calls are not counted"
+		return
+	fi
+	events+=$(printf ',syscalls:sys_enter_%s' "${CALLS[@]}")
+	perf stat -x , -e "$events" -p "$(fpmgate_pid)" -o "$DIR/perf.txt" &
+	counter=$!
 	n_before=$(fpmgate_counter www requests)
 	one_run "$2" "$3" /hello.php >/dev/null
 	n=$(($(fpmgate_counter www requests) - n_before))
-	kill -INT $tracer
-	wait $tracer || true
-	awk -v title="$1" -v n="$n" '
-		NR > 2 && $4 ~ /^[0-9]+$/ && $NF != "total" { calls[$NF] = $4; sum += $4 }
-		END {
-			printf "%-58s %.2f system calls per request\n", title, sum / n
-			for (name in calls)
-				if (calls[name] > n / 100)
-					printf "    %.2f %s\n", calls[name] / n, name
-		}' "$DIR/strace.txt"
+	kill -INT $counter
+	wait $counter || true
+	awk -F, -v title="$1" -v n="$n" '
+		$3 == "raw_syscalls:sys_enter" {
+			printf "%-58s %.2f system calls per request\n", title, $1 / n
+		}
+		sub("^syscalls:sys_enter_", "", $3) && $1 > n / 100 {
+			printf "    %.2f %s\n", $1 / n, $3
+		}' "$DIR/perf.txt"
 }
 
 bench_cost()
 {
+	local round
+
 	echo "== cost"
-	cost "with hand-over (32 connections, keep-alive)" "$KEPT" 32
-	cost "without (4 connections, no keep-alive)" "$FRESH" 4
+	for ((round = 0; round < ROUNDS; round++)); do
+		cost "with hand-over (32 connections, keep-alive)" "$KEPT" 32
+		cost "without (8 connections, no keep-alive)" "$FRESH" 8
+	done
+	calls "with hand-over (32 connections, keep-alive)" "$KEPT" 32
+	calls "without (4 connections, no keep-alive)" "$FRESH" 4
 }
 
 # ---- memory --------------------------------------------------------------------------
 
 bench_memory()
 {
-	local before after n_idle=5000 n_queued=800
+	local before after load n_idle=5000 n_queued=800
 
 	echo "== memory"
 	before=$(metric_rss "$(fpmgate_pid)")
 	script hello.php
-	coproc idle { "$TOOLS/idle" "$DIR/gate.sock" $n_idle "${PARAMS[@]}"; }
+	coproc idle { exec "$TOOLS/idle" "$DIR/gate.sock" $n_idle "${PARAMS[@]}"; }
 	read -r _ <&"${idle[0]}"
 	after=$(metric_rss "$(fpmgate_pid)")
 	printf '%-58s %s bytes\n' "resident, per idle kept client ($n_idle of them)" \
 		$(((after - before) / n_idle))
 	exec {idle[1]}>&-
-	wait || true
+	wait "$idle_PID" || true
 	before=$(metric_rss "$(fpmgate_pid)")
 	"$TOOLS/http_load" -c $n_queued -d 4 "$FRESH" "/sleep.php?ms=400" >"$DIR/queued.txt" &
+	load=$!
 	sleep 2
 	after=$(metric_rss "$(fpmgate_pid)")
 	printf '%-58s %s bytes\n' \
 		"resident, per queued request ($n_queued, params included)" \
 		$(((after - before) / (n_queued - WORKERS)))
-	wait $! || true
+	wait $load || true
 }
 
 # ---- shed ----------------------------------------------------------------------------
 
 bench_shed()
 {
-	local pid before after n_before n
+	local pid load before after n_before n
 
 	echo "== shed"
 	pid=$(fpmgate_pid)
 	"$TOOLS/http_load" -c $WORKERS -d 8 "$FRESH" "/sleep.php?ms=2000" >/dev/null &
+	load=$!
 	sleep 3
 	before=$(cpu_us "$pid")
 	n_before=$(fpmgate_counter www shed)
@@ -205,7 +218,7 @@ bench_shed()
 	n=$(($(fpmgate_counter www shed) - n_before))
 	printf '%-58s %s us of CPU (%s of them)\n' "a shed answer" \
 		"$(ratio $((after - before)) "$n")" "$n"
-	wait $! || true
+	wait $load || true
 }
 
 start_sides
@@ -213,3 +226,5 @@ start_sides
 for part; do
 	"bench_$part"
 done
+stop_all
+IS_DONE=yes
