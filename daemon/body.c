@@ -94,8 +94,11 @@ static int body_grow(struct body *body, size_t need)
 
 	size = MIN(MAX(size, need), body->memory_max);
 	assert(size >= need);
-	if (!memory_take(body->memory, size - body->size))
-		return BODY_MEMORY_FULL;
+	if (!memory_take(body->memory, size - body->size)) {
+		size = need; /* no room to grow, perhaps for what is needed now */
+		if (!memory_take(body->memory, size - body->size))
+			return BODY_MEMORY_FULL;
+	}
 	bytes = realloc(body->bytes, size);
 	if (!bytes) {
 		memory_give(body->memory, size - body->size);

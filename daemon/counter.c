@@ -50,7 +50,10 @@ static size_t counters_add(char *text, size_t size, size_t at, const char *word,
 	if (n == 0 || at >= size)
 		return at;
 	r = snprintf(text + at, size - at, " %s=%" PRIu64, word, n);
-	return r < 0 ? at : at + (size_t)r;
+	if (r >= 0 && (size_t)r < size - at)
+		return at + (size_t)r;
+	text[at] = '\0'; /* not a part of a number, and nothing behind it */
+	return size;
 }
 
 const char *counters_print(const struct counters *counters, char *text, size_t size)

@@ -48,6 +48,6 @@ struct counters {
 
 /* "requests", "handed_over" ... Static. */
 const char *counter_word(enum counter counter);
-/* Writes every non-zero counter as " word=value" to text, bounded by size; returns text.
- */
+/* Writes every non-zero counter as " word=value" to text, those that fit into size as a
+ * whole; returns text. */
 const char *counters_print(const struct counters *counters, char *text, size_t size);

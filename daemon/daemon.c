@@ -150,6 +150,7 @@ static void daemon_drain(struct daemon *daemon)
 		return;
 	}
 	daemon->is_draining = true;
+	summary_done(&daemon->summary);
 	log_notice("draining");
 	(void)notify_stopping("draining");
 	(void)notify_extend_timeout(daemon->conf->drain_timeout_us +
@@ -295,6 +296,7 @@ static int daemon_start(struct daemon *daemon)
 	r = notify_ready(NULL);
 	if (r < 0)
 		log_warning("cannot tell the service manager: %s", strerror(-r));
+	summary_init(&daemon->summary, daemon->loop, &daemon->pools);
 	return 0;
 }
 
@@ -322,6 +324,7 @@ static void daemon_done(struct daemon *daemon)
 	LIST_FOREACH_SAFE(pool, &daemon->pools, node)
 		daemon_free_pool(pool);
 	control_done(&daemon->control);
+	summary_done(&daemon->summary);
 	loop_free(daemon->loop);
 	activation_free(daemon->activation);
 	conf_unref(daemon->conf);

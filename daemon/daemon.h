@@ -12,6 +12,7 @@
 #include "daemon/listener.h"
 #include "daemon/loop.h"
 #include "daemon/memory.h"
+#include "daemon/summary.h"
 
 struct activation;
 struct conf;
@@ -37,6 +38,7 @@ struct daemon {
 	struct spool spool;
 	struct admission admission;
 	struct control control;
+	struct summary summary;
 	struct list pools;
 	struct list listeners; /* those of removed pools too, while they have clients */
 	bool is_draining;

@@ -97,9 +97,9 @@ struct link {
 };
 
 /* Connects. 0 and *ret_link in state UNACCEPTED (unix) or CONNECTING (TCP), or the errno
- * of connect(). connect_timeout may be NULL (off). wants_edges: the instant of acceptance,
- * or the one in which the worker is free, will matter; without it acceptance is seen by
- * link_look() or with the first output, and one turn of the loop is saved. */
+ * of connect(). connect_timeout may be NULL (off). wants_edges: the instant of
+ * acceptance, or the one in which the worker is free, will matter; without it acceptance
+ * is seen by link_look() or with the first output, and one turn of the loop is saved. */
 int link_connect(struct loop *loop, struct memory *memory, const struct address *address,
 		 struct loop_deadline_list *connect_timeout, bool wants_edges, void *home,
 		 const struct link_home_ops *home_ops, struct link **ret_link);

@@ -291,7 +291,8 @@ static void member_on_link_free(struct member *member, struct link *link)
 {
 	member->progress_us = loop_now_us(member->loop);
 	if (member->params.hand_over && !member->is_leaving &&
-	    !member_is_kept_long(member, link) && !member_is_overdue(member) && member_n_taken(member) <= member->limit &&
+	    !member_is_kept_long(member, link) && !member_is_overdue(member) &&
+	    member_n_taken(member) <= member->limit &&
 	    member->ops->on_free(member, link))
 		return;
 	link_close(link);

@@ -192,9 +192,10 @@ void reload_run(struct daemon *daemon)
 			  diags.n_errors, diags.n_errors == 1 ? "" : "s");
 	else
 		log_notice("%s was read again", daemon->conf->file);
-	(void)notify_ready(
+	daemon->summary.note =
 		r < 0 ? "the new configuration has errors, the old one is in force" :
-			"configuration reloaded");
+			NULL;
+	(void)notify_ready(r < 0 ? daemon->summary.note : "configuration reloaded");
 	conf_diags_done(&diags);
 	conf_unref(conf);
 }

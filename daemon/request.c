@@ -62,8 +62,11 @@ static bool request_reserve(struct request *request, size_t n)
 	if (n <= request->size)
 		return true;
 	size = MAX(size, n);
-	if (!memory_take(request->memory, size - request->size))
-		return false;
+	if (!memory_take(request->memory, size - request->size)) {
+		size = n; /* no room to grow, perhaps for what is needed now */
+		if (!memory_take(request->memory, size - request->size))
+			return false;
+	}
 	arena = realloc(request->arena, size);
 	if (!arena) {
 		memory_give(request->memory, size - request->size);

@@ -71,7 +71,7 @@ static inline uint16_t fcgi_wire_get_u16(struct fcgi_wire *wire)
 {
 	const uint8_t *b = fcgi_wire_slice(wire, 2);
 
-	return b != NULL ? (uint16_t)(b[0] << 8 | b[1]) : 0;
+	return b != NULL ? (uint16_t)(b[0] * 256U + b[1]) : 0;
 }
 
 static inline uint32_t fcgi_wire_get_u32(struct fcgi_wire *wire)

@@ -192,6 +192,8 @@ static void test_account_that_is_full(void **state)
 	assert_int_equal(add(1900), 0);
 	assert_int_equal(add(1100), BODY_MEMORY_FULL);
 	assert_true(memory.used <= 100000);
+	assert_int_equal(add(1000), 0); /* room for these, not for twice as many */
+	assert_int_equal(memory.used, 100000);
 	body_done(&body);
 	assert_int_equal(memory.used, 100000 - 3000);
 	body_init(&body, &memory, &spool, MEMORY_MAX);

@@ -75,6 +75,8 @@ static void test_print_is_bounded(void **state)
 		counters_print(&counters, part, size);
 		assert_true(strlen(part) <= n_kept);
 		assert_memory_equal(part, whole, strlen(part));
+		assert_true(part[0] == '\0' || whole[strlen(part)] == ' ' ||
+			    whole[strlen(part)] == '\0');
 		for (size_t i = size; i < size + 64; i++)
 			assert_int_equal(part[i], '#');
 	}

@@ -249,12 +249,12 @@ static void test_refused_memory_full(void **state)
 
 	(void)state;
 	open_pool("max_children = 2;");
-	memory_add(&pool->memory, pool->memory.max - 1000);
+	memory_add(&pool->memory, pool->memory.max - 100);
 	bytes_add_pair(&pairs, "REQUEST_METHOD", "GET");
 	visit_open(0);
 	visit_params(0, &pairs);
 	visit_assert_own(0, "503", "memory_full");
-	memory_give(&pool->memory, pool->memory.max - 1000);
+	memory_give(&pool->memory, pool->memory.max - 100);
 	bytes_done(&pairs);
 }
 

@@ -160,13 +160,15 @@ static void test_many_changes_are_told_once(void **state)
 	uint64_t start_ms;
 
 	(void)state;
-	scene_write("a.conf", "1");
-	watch_anew("a.conf", NULL);
-	start_ms = scene_now_ms();
-	for (int i = 0; i < 8; i++) {
-		scene_write("a.conf", "2");
-		scene_turn_for(5);
-	}
+	do { /* again on a machine that was too busy to be quick about it */
+		scene_write("a.conf", "1");
+		watch_anew("a.conf", NULL);
+		start_ms = scene_now_ms();
+		for (int i = 0; i < 8; i++) {
+			scene_write("a.conf", "2");
+			scene_turn_for(5);
+		}
+	} while (scene_now_ms() - start_ms > 150);
 	assert_int_equal(n_changes, 0);
 	expect_change();
 	assert_in_range(changed_ms - start_ms, 195, 1500);

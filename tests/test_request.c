@@ -528,6 +528,8 @@ static void test_account_that_is_full(void **state)
 		n += sizeof(bytes);
 	assert_in_range(n, 50000, 99999);
 	assert_true(memory.used <= 100000);
+	/* room for these, not for twice as many */
+	assert_int_equal(request_add(&request, bytes, 30000, N_BIG), 0);
 	again();
 	memory_init(&memory, NULL, 10);
 	assert_int_equal(request_add(&request, bytes, 1, N_BIG), REQUEST_MEMORY_FULL);

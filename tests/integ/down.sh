@@ -16,6 +16,7 @@
 # - "once per change" in member_pause(): each try is a line, and "late", "back", "stuck"
 # - member_set_up() never forgets why it was down: "its end, once"
 # - health_queue_push_back() when connect() says EAGAIN (refused instead): "full", "stuck"
+# - summary_init() in daemon.c: "the service manager shows"
 # - not blocking (usleep() in member_pause()): the neighbour "calm" is slow
 #
 # shellcheck disable=SC2317 # functions called by wait_for
@@ -115,6 +116,9 @@ START=$(now_ms)
 refused absent backend_absent 'there is no socket of PHP-FPM'
 refused denied backend_permission "the socket of PHP-FPM may not be opened"
 refused file backend_not_socket "what stands in the place .* is not a socket"
+
+check "the service manager shows who is down" wait_for 5 grep -q \
+	'STATUS=8 pools, .*; absent: backend_absent; .*file: backend_not_socket' "$DIR/notify.txt"
 
 late_is_due() { (($(now_ms) >= START + 3000)); }
 wait_for 5 late_is_due
