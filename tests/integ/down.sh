@@ -99,7 +99,7 @@ start_fpm back max_children=4 listen.mode=0666
 start_fpm calm max_children=4 listen.mode=0666
 start_fpm denied max_children=1 listen.mode=0600
 ((EUID == 0)) || chmod 000 "$DIR/denied.sock"
-start_fpm full max_children=1 listen.backlog=1 listen.mode=0666
+start_fpm full max_children=1 listen.backlog=0 listen.mode=0666
 start_fake stuck -b 1 noaccept
 chmod 666 "$DIR/stuck.sock"
 touch "$DIR/file.sock"
@@ -173,14 +173,16 @@ kill -CONT "$(fpm_master_pid back)"
 
 # ---- full ----------------------------------------------------------------------------
 
-# One worker and two places in front of it, for four slots: the others are turned away by
+# One worker and one place in front of it, for four slots: the others are turned away by
 # the kernel, wait and are served in time. Its backlog being full is no health problem.
 "$HTTP_LOAD" -c 12 -n 24 "${PORT[full]}" '/sleep.php?ms=100' >"$DIR/full.out"
 is "$(value "$DIR/full.out" s200)" 24 "full: all wait and are served"
 ge "$(fpmgate_log_count 'pool full: backend_full: the backlog of PHP-FPM is full')" 1 \
 	"full: in words"
 
-# Nobody ever takes it, nor the look for GET_VALUES that comes with it.
+# Nobody ever takes it, nor the look for GET_VALUES that comes with it; without that look
+# it takes two of them.
+[[ ${HELLO:-auto} != off ]] || code "${PORT[stuck]}" /hello.php >"$DIR/stuck.0" &
 curl -s -o "$DIR/stuck.1" -w '%{http_code}' "http://127.0.0.1:${PORT[stuck]}/hello.php" \
 	>"$DIR/stuck.code" &
 STUCK=$!

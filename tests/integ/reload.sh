@@ -9,6 +9,7 @@
 # the listeners closed by a broken file, with its errors not logged, without RELOADING=1, and
 # with -T leaving out what begins with m.
 #
+# HELLO=off: without GET_VALUES.
 # shellcheck disable=SC2317 # functions called by wait_for
 . "$(dirname "$0")/lib.sh"
 
@@ -24,8 +25,8 @@ nginx_site "$MOVES" "$DIR/gate-b.sock" keepalive=4
 # pool NAME BACKEND LISTEN [OPTIONS]: an entry of pools; LISTEN: addresses with commas.
 pool()
 {
-	printf '{ name = "%s"; backend = "%s"; max_children = 4; listen = ["%s"]; %s }' "$1" \
-		"$(fpm_listen "$2")" "${3//,/\", \"}" "${4:-}"
+	printf '{ name = "%s"; backend = "%s"; max_children = 4; listen = ["%s"]; hello = "%s"; %s }' \
+		"$1" "$(fpm_listen "$2")" "${3//,/\", \"}" "${HELLO:-auto}" "${4:-}"
 }
 A=$(pool a a "$DIR/gate-a.sock")
 B=$(pool b b "$DIR/gate-b.sock")

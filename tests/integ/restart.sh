@@ -3,6 +3,7 @@
 # fpmgate is stopped, restarted on sockets that systemd holds, stopped twice, started
 # twice: no request fails, and nobody waits longer than drain_timeout.
 #
+# HELLO=off: without GET_VALUES.
 # shellcheck disable=SC2317 # functions called by wait_for
 . "$(dirname "$0")/lib.sh"
 
@@ -14,7 +15,7 @@ nginx_site "$KEPT" "$DIR/held.sock" keepalive=16
 nginx_site "$SHORT" "127.0.0.1:$TCP"
 LISTEN='"systemd:www", "systemd:tcp"'
 conf() { echo "pools = ({ name = \"www\"; listen = [$LISTEN]; backend = \"$(fpm_listen www)\";
-	max_children = 4; queue = { order = \"fifo\"; }; }); drain_timeout = \"$1\";"; }
+	max_children = 4; hello = \"${HELLO:-auto}\"; queue = { order = \"fifo\"; }; }); drain_timeout = \"$1\";"; }
 
 # ---- restarts under load, on sockets that stay ---------------------------------------
 

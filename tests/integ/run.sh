@@ -7,7 +7,8 @@
 #   -j N        so many at a time (2)
 #   -t SECONDS  time limit of one test (180), multiplied by FACTOR
 #   --repeat N  each test N times
-#   TEST        a script, or its name without path and .sh; none: all beside this one
+#   TEST        a script, or its name without path and .sh; NAME:off with HELLO=off.
+#               None: all beside this one, and those that know HELLO=off once more so
 #
 # One line per test with its points and duration; what a failed one printed comes behind
 # its line. The last line is "N passed, N failed"; exit 0 only if nothing failed. The
@@ -40,10 +41,11 @@ usage() { echo "run.sh: $*" >&2; exit 64; }
 
 find_test()
 {
-	local path
+	local path name=${1%:off} variant=
 
-	for path in "$1" "$HERE/$1" "$HERE/$1.sh"; do
-		[[ ! -f $path ]] || { echo "$path"; return; }
+	[[ $name == "$1" ]] || variant=:off
+	for path in "$name" "$HERE/$name" "$HERE/$name.sh"; do
+		[[ ! -f $path ]] || { echo "$path$variant"; return; }
 	done
 	usage "no test '$1'"
 }
@@ -58,6 +60,9 @@ all_tests()
 		*) echo "$path" ;;
 		esac
 	done
+	for path in $(grep -l '^#.*HELLO=off:\( \|$\)' "$HERE"/*.sh); do
+		[[ $path == */run.sh ]] || echo "$path:off"
+	done
 }
 
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
@@ -65,12 +70,17 @@ now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 start_next()
 {
 	local path=${QUEUE[0]} label pid
+	local -a variant=()
 
 	QUEUE=("${QUEUE[@]:1}")
-	label=$(basename "$path" .sh)
+	label=$(basename "${path%:off}" .sh)
+	if [[ $path == *:off ]]; then
+		label+=-hello_off
+		variant=(env HELLO=off)
+	fi
 	N_TESTS=$((N_TESTS + 1))
 	((N_REPEAT == 1)) || label+=.$N_TESTS
-	setsid bash "$path" </dev/null >"$LOGS/$label.log" 2>&1 &
+	setsid "${variant[@]}" bash "${path%:off}" </dev/null >"$LOGS/$label.log" 2>&1 &
 	pid=$!
 	LABEL[$pid]=$label
 	START[$pid]=$(now_ms)
