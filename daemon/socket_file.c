@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -51,53 +50,47 @@ static bool socket_file_is_live(const struct address *address)
 	       (connect(fd, &address->any, address->n) == 0 || errno == EAGAIN);
 }
 
-/* Another name in the same folder, short: the path may be as long as a path can be. */
-static bool socket_file_name_temporary(
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)])
+/* Binds with no rights for anybody until they are what they shall be. */
+static int socket_file_bind(int fd, const struct address *address)
 {
-	char *name = strrchr(path, '/') + 1;
-	size_t size = sizeof(((struct sockaddr_un *)0)->sun_path) - (size_t)(name - path);
+	mode_t mask = umask(0777);
+	int r = bind(fd, &address->any, address->n) < 0 ? -errno : 0;
 
-	return (size_t)snprintf(name, size, ".%d", getpid() % 1000) < size;
+	(void)umask(mask);
+	return r;
 }
 
 int socket_file_listen(struct socket_file *ret, int fd, const struct address *address,
 		       int backlog, const struct socket_access *access,
 		       const char **ret_what, const char **ret_warning)
 {
-	struct address temporary = *address;
+	const char *path = address->un.sun_path;
 	struct stat st;
-	int n;
+	int r;
 
 	*ret_what = "bind";
 	*ret_warning = NULL;
 	if (socket_file_is_live(address))
 		return -EADDRINUSE;
-	if (lstat(address->un.sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
 		return -EEXIST; /* somebody's file: no path for a socket */
-	if (!socket_file_name_temporary(temporary.un.sun_path))
-		return -ENAMETOOLONG;
-	(void)unlink(temporary.un.sun_path);
-	temporary.n = sizeof(temporary.un);
-	if (bind(fd, &temporary.any, temporary.n) < 0)
-		return -errno;
-	*ret_warning = socket_file_set_access(temporary.un.sun_path, access);
+	(void)unlink(path);
+	r = socket_file_bind(fd, address);
+	if (r < 0)
+		return r;
+	*ret_warning = socket_file_set_access(path, access);
 	*ret_what = "listen";
-	if (listen(fd, backlog) < 0 || stat(temporary.un.sun_path, &st) < 0)
-		goto fail;
-	*ret_what = "rename";
-	if (rename(temporary.un.sun_path, address->un.sun_path) < 0)
-		goto fail;
+	if (listen(fd, backlog) < 0 || stat(path, &st) < 0) {
+		r = -errno;
+		(void)unlink(path);
+		return r;
+	}
 	*ret = (struct socket_file){
-		.path = strdup(address->un.sun_path),
+		.path = strdup(path),
 		.dev = st.st_dev,
 		.ino = st.st_ino,
 	};
 	return 0;
-fail:
-	n = -errno;
-	(void)unlink(temporary.un.sun_path);
-	return n;
 }
 
 void socket_file_done(struct socket_file *file)

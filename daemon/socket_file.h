@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* The file of a listening unix socket: made in one instant, removed by its owner. */
+/* The file of a listening unix socket: made with its rights, removed by its owner. */
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -25,12 +25,11 @@ struct socket_access {
 uid_t socket_file_uid(const char *name);
 gid_t socket_file_gid(const char *name);
 
-/* Binds fd to the path of address and listens. A file that nobody listens behind is
- * replaced, in one instant, by a socket that listens already and has its rights. 0 and
- * *ret; -EADDRINUSE when somebody answers there; -EEXIST
- * when it is no socket; or the errno of what failed, which
- * *ret_what (static) names. *ret_warning (static, NULL: none): a right that could not be
- * given. */
+/* Binds fd to the path of address and listens. A socket that nobody listens behind is
+ * replaced; nobody can connect before the file has its rights. 0 and *ret; -EADDRINUSE
+ * when somebody answers there; -EEXIST when it is no socket; or the errno of what failed,
+ * which *ret_what (static) names. *ret_warning (static, NULL: none): a right that could
+ * not be given. */
 int socket_file_listen(struct socket_file *ret, int fd, const struct address *address,
 		       int backlog, const struct socket_access *access,
 		       const char **ret_what, const char **ret_warning);

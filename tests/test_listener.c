@@ -135,6 +135,35 @@ static void test_path(void **state)
 	relay_settle(&relay);
 }
 
+/* As long as a path can be, and it is bound under its own name: ss(8) shows that one. */
+static void test_longest_path(void **state)
+{
+	struct conf_address address;
+	struct sockaddr_un bound;
+	socklen_t n_bound = sizeof(bound);
+	char path[sizeof(bound.sun_path)];
+	size_t n;
+
+	(void)state;
+	open_pool("max_children = 2;");
+	address = conf->pools[0]->listen[0];
+	n = (size_t)snprintf(path, sizeof(path), "%s", web_path());
+	n = (size_t)(strrchr(path, '/') - path) + 1;
+	while (n < sizeof(path) - 3)
+		path[n++] = '/';
+	memcpy(path + n, "ab", 3);
+	address.name = path;
+	assert_int_equal(try_listen(&address), 0);
+	assert_int_equal(getsockname(listener->source.fd, (struct sockaddr *)&bound,
+				     &n_bound),
+			 0);
+	assert_memory_equal(bound.sun_path, path, strlen(path));
+	assert_int_equal(access(path, F_OK), 0);
+	listener_close(listener);
+	assert_int_equal(access(path, F_OK), -1);
+	relay_settle(&relay);
+}
+
 static void test_mode_of_the_backend(void **state)
 {
 	struct stat st;
@@ -511,6 +540,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_path),
+		TEST(test_longest_path),
 		TEST(test_mode_of_the_backend),
 		TEST(test_unknown_owner),
 		TEST(test_abstract),

@@ -3,6 +3,12 @@
 # fpmgate is stopped, restarted on sockets that systemd holds, stopped twice, started
 # twice: no request fails, and nobody waits longer than drain_timeout.
 #
+# Seen to fail: with no drain at all ("not one request has failed", "what is in flight is
+# answered"), with idle clients closed at once (their point), with a drain_timeout that ends
+# nothing ("and not longer"), with a second SIGTERM that is not heard ("at once"), with no
+# STOPPING=1, with the socket left behind, with a socket that is in use replaced ("a second
+# one on the same path").
+#
 # HELLO=off: without GET_VALUES.
 # shellcheck disable=SC2317 # functions called by wait_for
 . "$(dirname "$0")/lib.sh"
@@ -15,7 +21,8 @@ nginx_site "$KEPT" "$DIR/held.sock" keepalive=16
 nginx_site "$SHORT" "127.0.0.1:$TCP"
 LISTEN='"systemd:www", "systemd:tcp"'
 conf() { echo "pools = ({ name = \"www\"; listen = [$LISTEN]; backend = \"$(fpm_listen www)\";
-	max_children = 4; hello = \"${HELLO:-auto}\"; queue = { order = \"fifo\"; }; }); drain_timeout = \"$1\";"; }
+	max_children = 4; hello = \"${HELLO:-auto}\"; queue = { order = \"fifo\"; }; });
+	drain_timeout = \"$1\";"; }
 
 # ---- restarts under load, on sockets that stay ---------------------------------------
 
@@ -93,7 +100,14 @@ start_fpmgate "$(conf 10s)"
 sleeper 1500
 "$FCGI_CLIENT" -k -u "$DIR/own.sock" -T "$(allow 30000)" -e start:sleep:60000 >"$DIR/idle.out" &
 IDLE=$!
+n_clients() { ss -xH state established src "$DIR/own.sock" | wc -l; }
+has_clients() { (($(n_clients) == $1)); }
+wait_for 5 has_clients 2
+N_STOPPING=$(notify_count STOPPING=1)
 kill -TERM "$(fpmgate_pid)"
+wait_for 5 notify_exceeds STOPPING=1 "$N_STOPPING"
+sleep 0.2	# ten looks of the drain, in which nothing must be closed
+is "$(n_clients)" 2 "drain: idle clients are not closed while something is in flight"
 ends_in
 wait "$SLEEPER" || true
 is "$(sed -n 1p "$DIR/sleeper.out")" "status 200" "drain: what is in flight is answered"
