@@ -3,13 +3,12 @@
 
 /*
  * Records are handled as they are read, from the loop's scratch memory; a client keeps
- * nothing of its input but the header of a record that came in pieces. Output is queued
- * and sent at the end of the turn, so that an answer of many records is one write.
+ * nothing of its input but the header of a record that came in pieces.
  *
  * Reading never stops while an answer is under way: that is how a second BEGIN_REQUEST,
  * an ABORT_REQUEST and the visitor's leaving are noticed. A request that was answered
  * before its body had come (413, 503) is read to its end and dropped: a web server that
- * is still sending would otherwise get EPIPE and show a 502.
+ * is still sending would otherwise get EPIPE and show a 502. Only our own sending ends.
  *
  * A client on a unix socket has left when its socket is closed (EPOLLHUP); a half-close
  * is legal FastCGI. Over TCP the two look alike: there the end of sending counts as
@@ -26,15 +25,12 @@
 #include <sys/socket.h>
 
 #include "daemon/exchange.h"
-#include "daemon/outq.h"
 #include "fcgi/writer.h"
 
 enum {
 	CLIENT_VALUES_MAX = 512, /* bytes of a GET_VALUES record that are looked at */
 	CLIENT_TURN_BYTES = 256 * 1024,
 };
-
-static const struct exchange_ops client_exchange_ops;
 
 static void client_reap(struct loop_task *task)
 {
@@ -71,178 +67,10 @@ bool client_is_idle(const struct client *client)
 	       fcgi_reader_is_between(&client->reader);
 }
 
-void client_close_if_idle(struct client *client)
-{
-	uint8_t byte;
-
-	if (!client_is_idle(client))
-		return;
-	/* a request may have come since the loop looked last */
-	if (recv(client->stream.source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
-		client->is_readable = true;
-		loop_defer(client->home->loop, &client->again);
-		return;
-	}
-	client_close(client);
-}
-
 static void client_count(struct client *client, enum counter counter)
 {
 	client->home->counters->n[counter]++;
 }
-
-/* output */
-
-static void client_put(struct client *client, const void *data, size_t n)
-{
-	if (client->is_closed)
-		return;
-	if (client->is_broken || !stream_put(&client->stream, data, n))
-		client->is_broken = true;
-	loop_defer(client->home->loop, &client->flush);
-}
-
-/* Frees nothing: it can run inside a call of the exchange's. */
-static void client_close_later(struct client *client)
-{
-	client->closes_after_flush = true;
-	if (!client->is_closed)
-		loop_defer(client->home->loop, &client->flush);
-}
-
-static void client_start(struct client *client, struct loop_deadline *deadline,
-			 uint64_t duration_us)
-{
-	struct loop *loop = client->home->loop;
-
-	loop_deadline_start(
-		duration_us > 0 ? loop_deadline_list(loop, duration_us) : NULL, deadline);
-}
-
-static bool client_is_over(const struct client *client)
-{
-	return client->closes_after_flush && client->draining_id == 0;
-}
-
-static void client_run_flush(struct loop_task *task)
-{
-	struct client *client = container_of(task, struct client, flush);
-	size_t n_before = client->stream.n_out;
-	int r = client->is_broken ? -ENOMEM : stream_flush(&client->stream);
-
-	if (r < 0 || (r == 0 && client_is_over(client))) {
-		client_close(client);
-		return;
-	}
-	if (r == 0) {
-		loop_deadline_clear(&client->write_deadline);
-	} else if (!client->is_pressed || client->stream.n_out < n_before) {
-		client->outq = outq_get(client->stream.source.fd);
-		client_start(client, &client->write_deadline,
-			     client->home->write_timeout_us);
-	}
-	client->is_pressed = r == STREAM_AGAIN;
-	if (client->stream.n_out > client->home->response_memory / 2)
-		return;
-	if (client->is_readable)
-		loop_defer(client->home->loop, &client->again);
-	if (client->current)
-		client->home->sink->drained(client->current);
-}
-
-/* The edge that tells of room comes late: a unix socket is writable only when three
- * quarters of its buffer have been read. So before a slow reader is given up the kernel
- * is asked whether it has read anything. */
-static void client_on_write_deadline(struct loop_deadline *deadline)
-{
-	struct client *client = container_of(deadline, struct client, write_deadline);
-	int outq = outq_get(client->stream.source.fd);
-
-	if (outq >= 0 && outq < client->outq) {
-		client->outq = outq;
-		client_start(client, deadline, client->home->write_timeout_us);
-		return;
-	}
-	client->home->counters->reasons[HEALTH_REASON_SLOW_CLIENT]++;
-	client_close(client);
-}
-
-static void client_on_drain_deadline(struct loop_deadline *deadline)
-{
-	client_close(container_of(deadline, struct client, drain_deadline));
-}
-
-static void client_put_end(struct client *client, uint16_t id, uint8_t protocol_status)
-{
-	uint8_t bytes[FCGI_RECORD_HEADER_BYTES + FCGI_RECORD_BODY_BYTES];
-	const struct fcgi_end end = { .protocol_status = protocol_status };
-
-	fcgi_end_encode(id, &end, bytes);
-	client_put(client, bytes, sizeof(bytes));
-}
-
-/* The request is over: END_REQUEST, and what becomes of the connection. */
-static void client_finish(struct client *client, uint8_t protocol_status)
-{
-	bool is_early = client->request.state == FCGI_REQUEST_PARAMS ||
-			client->request.state == FCGI_REQUEST_STDIN;
-
-	client_put_end(client, client->id, protocol_status);
-	fcgi_request_finish(&client->request);
-	client->current = NULL;
-	if (!client->keep_conn || client->read_ended || client->home->is_draining)
-		client_close_later(client);
-	if (is_early && !client->read_ended) {
-		client->draining_id = client->id;
-		client_start(client, &client->drain_deadline,
-			     client->home->body_timeout_us);
-	}
-}
-
-static void client_on_output(void *data, uint8_t type, const uint8_t *bytes, size_t n)
-{
-	struct client *client = data;
-	struct fcgi_record record = { .type = type, .id = client->id };
-	uint8_t header[FCGI_RECORD_HEADER_BYTES];
-
-	do {
-		record.n_content = (uint16_t)MIN(n, (size_t)FCGI_RECORD_CONTENT_BEST);
-		fcgi_record_encode(&record, header);
-		client_put(client, header, sizeof(header));
-		client_put(client, bytes, record.n_content);
-		n -= record.n_content;
-		bytes = n > 0 ? bytes + record.n_content : NULL;
-	} while (n > 0);
-}
-
-static size_t client_n_pending(void *data)
-{
-	return ((struct client *)data)->stream.n_out;
-}
-
-static void client_on_done(void *data)
-{
-	client_finish(data, FCGI_REQUEST_COMPLETE);
-}
-
-/* A clean close would make a web server take what it has for the whole answer. Eight zero
- * bytes are no FastCGI record of any version. */
-static void client_on_broken(void *data)
-{
-	static const uint8_t invalid[FCGI_RECORD_HEADER_BYTES];
-	struct client *client = data;
-
-	client->current = NULL;
-	client_put(client, invalid, sizeof(invalid));
-	client_close_later(client);
-}
-
-static const struct exchange_ops client_exchange_ops = {
-	.on_output = client_on_output,
-	.n_pending = client_n_pending,
-	.on_done = client_on_done,
-	.on_broken = client_on_broken,
-};
 
 /* input: what a complete record does */
 
@@ -528,11 +356,10 @@ int client_new(struct client_home *home, int fd, bool is_tcp)
 		return -ENOMEM;
 	}
 	client->home = home;
+	client->used_us = loop_now_us(home->loop);
 	client->is_tcp = is_tcp;
-	client->write_deadline.on_due = client_on_write_deadline;
-	client->drain_deadline.on_due = client_on_drain_deadline;
+	client_init_output(client);
 	client->again.run = client_read_again;
-	client->flush.run = client_run_flush;
 	client->reaper.run = client_reap;
 	fcgi_reader_init(&client->reader);
 	fcgi_request_init(&client->request);

@@ -17,6 +17,7 @@
 #include "fcgi/reader.h"
 #include "fcgi/request.h"
 
+struct exchange_ops;
 struct request_sink;
 
 /* What clients of one listening address have in common. Embedded in its owner, which must
@@ -35,6 +36,8 @@ struct client_home {
 	struct list clients;
 	unsigned n_clients;
 	void (*on_closed)(struct client_home *home); /* one client is no more */
+	/* Are there so many that none is to be kept behind its answer? NULL: no. */
+	bool (*is_crowded)(struct client_home *home);
 };
 
 /* What the record that is coming in is for. */
@@ -68,6 +71,7 @@ struct client {
 	bool is_broken;            /* no memory for output: nothing more can be sent */
 	bool is_pressed;           /* more output than the socket takes */
 	bool closes_after_flush, is_closed;
+	uint64_t used_us;          /* its last answer's end, or its birth */
 	struct loop_deadline write_deadline;
 	int outq;                  /* SIOCOUTQ when that was started */
 	struct loop_deadline drain_deadline; /* for the rest of a refused request */
@@ -79,7 +83,20 @@ struct client {
 int client_new(struct client_home *home, int fd, bool is_tcp);
 /* Ends it at once. */
 void client_close(struct client *client);
-/* Ends it if it is idle and nothing of a next request has arrived. */
+/* Ends it if it has been idle for a while (call again) and no next request has come. */
 void client_close_if_idle(struct client *client);
 /* Has it no request, and nothing to send? */
 bool client_is_idle(const struct client *client);
+
+/* client_output.c, for client.c. Nothing of it frees the client: it can run inside a call
+ * of the exchange's. */
+extern const struct exchange_ops client_exchange_ops;
+void client_init_output(struct client *client);
+/* Queues n bytes; sent at the end of the turn. */
+void client_put(struct client *client, const void *data, size_t n);
+/* Queues an END_REQUEST of that id. */
+void client_put_end(struct client *client, uint16_t id, uint8_t protocol_status);
+/* The request is over: END_REQUEST, and what becomes of the connection. */
+void client_finish(struct client *client, uint8_t protocol_status);
+/* Closes it when all that is queued has been sent. */
+void client_close_later(struct client *client);

@@ -70,7 +70,8 @@ void daemon_release_removed(struct daemon *daemon);
 void daemon_on_release_look(struct loop_deadline *deadline);
 /* Ends a master of ours. True: there is none, or none any more. */
 bool daemon_stop_master(struct pool *pool);
-/* Closes clients without a request, of this pool or (NULL) of all. */
+/* Closes clients that have had no request for a while, of this pool or (NULL) of all;
+ * call again until there are none. */
 void daemon_close_idle(struct daemon *daemon, const struct pool *pool);
 /* With its master and its probe. */
 void daemon_free_pool(struct pool *pool);

@@ -49,6 +49,16 @@ static void listener_pause(struct listener *listener, const char *why)
 			    &listener->resume);
 }
 
+/* Idle clients hold their place, and nothing but their next request ends them. So a
+ * quarter of the places is never theirs: who waits in the backlog would wait for ever. */
+static bool listener_is_crowded(struct client_home *home)
+{
+	const struct admission *admission =
+		container_of(home, struct listener, home)->admission;
+
+	return admission->n_clients > admission->max - admission->max / 4;
+}
+
 static bool listener_is_in(const struct conf_network *network, const uint8_t *ip,
 			   bool is_ipv6)
 {
@@ -279,6 +289,7 @@ static struct listener *listener_alloc(struct pool *pool, struct admission *admi
 		.sink = &exchange_sink,
 		.sink_data = pool,
 		.on_closed = listener_on_client_closed,
+		.is_crowded = listener_is_crowded,
 	};
 	list_init(&listener->home.clients);
 	listener_set_options(listener);

@@ -58,7 +58,8 @@ void listener_close(struct listener *listener);
  * nothing has changed. */
 int listener_move(struct listener *old, struct pool *pool,
 		  const struct conf_address *address, struct listener **ret_listener);
-/* Closes the clients that have no request and nothing to send. */
+/* Closes the clients that have had nothing to do for a while; call again until there are
+ * none. */
 void listener_close_idle(struct listener *listener);
 /* Frees; no client may be left. Returns NULL, takes NULL. */
 struct listener *listener_free(struct listener *listener);
