@@ -12,6 +12,7 @@
 #include "conf/conf.h"
 #include "conf/fpm_conf.h"
 #include "daemon/params.h"
+#include "daemon/request.h"
 
 enum {
 	POOL_TICK_US = 10000,          /* sheds are that late at most */
@@ -115,7 +116,8 @@ static bool pool_serve(struct pool *pool, struct health_waiter *waiter)
  * then. */
 static bool pool_stands_still(const struct pool *pool)
 {
-	uint64_t service_us = pool->queue.has_service ? pool->queue.service_us : 1000000;
+	uint64_t service_us =
+		pool->queue.n_services > 0 ? pool->queue.service_us : 1000000;
 	uint64_t still_us = loop_now_us(pool->loop) - pool->member.progress_us;
 
 	return pool->queue.n_waiting > 0 &&
@@ -417,6 +419,30 @@ struct pool *pool_free(struct pool *pool)
 }
 
 /* for exchanges */
+
+static bool pool_is_path(struct request_text script, const char *given, const char *read)
+{
+	const char *path = given[0] != '\0' ? given : read;
+
+	return script.n > 0 && script.n == strlen(path) &&
+	       memcmp(script.text, path, script.n) == 0;
+}
+
+enum health_reason pool_check(const struct pool *pool, struct request *request,
+			      const struct conf_pool *options)
+{
+	enum health_reason reason = request_check(request, options);
+	struct request_text script;
+
+	if (reason != HEALTH_REASON_NONE || !pool->has_fpm_values ||
+	    options->status_access != CONF_STATUS_REFUSE)
+		return reason;
+	script = request_get(request, REQUEST_SCRIPT_NAME);
+	if (pool_is_path(script, options->status_path, pool->fpm_values->status_path) ||
+	    pool_is_path(script, options->ping_path, pool->fpm_values->ping_path))
+		return HEALTH_REASON_PATH_REFUSED;
+	return reason;
+}
 
 uint16_t pool_take_id(struct pool *pool)
 {

@@ -24,6 +24,7 @@ struct conf_pool;
 struct fpm_probe;
 struct master;
 struct pool;
+struct request;
 struct spool;
 
 /* To what waits: the exchange. The pool knows it as a health_waiter only. */
@@ -100,6 +101,9 @@ void pool_submit_again(struct pool *pool, struct health_waiter *waiter);
 /* Its client has left. Harmless when it is not queued. */
 void pool_withdraw(struct pool *pool, struct health_waiter *waiter);
 
+/* request_check(), and the paths that fpm_conf tells (status_access). */
+enum health_reason pool_check(const struct pool *pool, struct request *request,
+			      const struct conf_pool *options);
 /* An exchange is born or has ended. */
 uint16_t pool_take_id(struct pool *pool);
 unsigned pool_retry_after_s(struct pool *pool);
