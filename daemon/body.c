@@ -40,9 +40,8 @@ void body_done(struct body *body)
 {
 	body_free_memory(body);
 	if (body->fd >= 0) {
-		body->fd = close_fd(body->fd);
-		body->spool->used -= body->n;
-		body->spool->n_files--;
+		spool_take_back(body->spool, body->fd, body->n);
+		body->fd = -1;
 	}
 	body->n = 0;
 }

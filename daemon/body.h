@@ -8,15 +8,9 @@
 #include <stdint.h>
 
 #include "daemon/macros.h"
+#include "daemon/spool.h"
 
 struct memory;
-
-/* Where spool files are made, and how much is in them; one for the daemon. */
-struct spool {
-	const char *dir;
-	uint64_t used, max; /* bytes */
-	unsigned n_files;
-};
 
 struct body {
 	struct memory *memory;

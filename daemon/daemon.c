@@ -230,10 +230,9 @@ static int daemon_init(struct daemon *daemon, struct conf *conf)
 	daemon->drain_end.on_due = daemon_on_drain_end;
 	daemon->drain_look.on_due = daemon_on_drain_look;
 	daemon->release_look.on_due = daemon_on_release_look;
-	daemon->spool =
-		(struct spool){ .dir = conf->spool_dir, .max = conf->spool_max_bytes };
 	memory_init(&daemon->memory, NULL, (size_t)conf->memory_max_bytes);
 	r = loop_new(&daemon->loop);
+	spool_init(&daemon->spool, daemon->loop, conf->spool_dir, conf->spool_max_bytes);
 	if (r == 0)
 		r = activation_new(&daemon->activation);
 	if (r == 0)
@@ -325,6 +324,7 @@ static void daemon_done(struct daemon *daemon)
 		daemon_free_pool(pool);
 	control_done(&daemon->control);
 	summary_done(&daemon->summary);
+	spool_done(&daemon->spool);
 	loop_free(daemon->loop);
 	activation_free(daemon->activation);
 	conf_unref(daemon->conf);
