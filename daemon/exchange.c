@@ -102,6 +102,8 @@ static void exchange_log(struct exchange *exchange)
 {
 	uint64_t now_us = exchange_now_us(exchange);
 	uint64_t total_us = now_us - exchange->begun_us;
+	uint64_t left_queue_us = exchange->dispatched_us ? exchange->dispatched_us :
+							   now_us;
 	struct access_log_entry entry = {
 		.wall_us = loop_wall_us(exchange->pool->loop) - total_us,
 		.id = exchange->id,
@@ -113,8 +115,7 @@ static void exchange_log(struct exchange *exchange)
 		.script = exchange_text(exchange, REQUEST_SCRIPT_NAME),
 		.status = exchange->status,
 		.n_bytes = exchange->n_bytes,
-		.queue_us =
-			exchange_span_us(exchange->complete_us, exchange->dispatched_us),
+		.queue_us = exchange_span_us(exchange->complete_us, left_queue_us),
 		.connect_us =
 			exchange_span_us(exchange->dispatched_us, exchange->accepted_us),
 		.first_byte_us =
@@ -271,7 +272,7 @@ static void exchange_params_end(void *request)
 	if (exchange->state != EXCHANGE_PARAMS)
 		return;
 	exchange_set_state(exchange, EXCHANGE_BODY);
-	reason = request_check(&exchange->request, exchange->options);
+	reason = pool_check(exchange->pool, &exchange->request, exchange->options);
 	id = request_get(&exchange->request, REQUEST_ID);
 	if (id.n > 0)
 		(void)request_id_adopt(exchange->id, id.text, id.n);
@@ -517,8 +518,8 @@ static void exchange_on_output(void *user, const uint8_t *data, size_t n)
 
 	if (exchange->state == EXCHANGE_DONE)
 		return;
-	if (!exchange->had_output) {
-		exchange->had_output = true;
+	exchange->had_output = true;
+	if (exchange->first_byte_us == 0) { /* STDERR may have come before */
 		exchange->first_byte_us = exchange_now_us(exchange);
 		exchange->worker = exchange->link->stream.pid;
 	}

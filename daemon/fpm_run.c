@@ -233,7 +233,6 @@ static void fpm_run_probe(struct fpm_run *run)
 
 	run->probe_us = loop_now_us(run->loop) + FPM_RUN_PROBE_US;
 	address_set(&address, &run->conf->backend);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, &address.any, address.n) == 0)
 		fpm_run_set_ready(run);
 }

@@ -174,12 +174,19 @@ static bool request_parse_length(struct request_text text, uint64_t *ret)
 	return true;
 }
 
+/* Caddy says -1 of an upload without a length (chunked), of which PHP by itself would
+ * make a request that never begins: its worker waits until the client has gone. */
+static bool request_is_length_unknown(struct request_text text)
+{
+	return text.n == 0 || (text.n == 2 && memcmp(text.text, "-1", 2) == 0);
+}
+
 static enum health_reason request_check_length(struct request *request,
 					       const struct conf_pool *options)
 {
 	struct request_text text = request_get(request, REQUEST_CONTENT_LENGTH);
 
-	if (text.n == 0)
+	if (request_is_length_unknown(text))
 		return HEALTH_REASON_NONE;
 	if (!request_parse_length(text, &request->content_length))
 		return HEALTH_REASON_BODY_LENGTH;
@@ -204,7 +211,8 @@ static enum health_reason request_check_path(const struct request *request,
 	return HEALTH_REASON_NONE;
 }
 
-/* Walks the pairs, closes the gaps of dropped ones, notes the values. */
+/* Walks the pairs, closes the gaps of dropped ones, notes the values: all of them also
+ * when one is denied, since the answer and the logs tell them. */
 static enum health_reason request_filter(struct request *request,
 					 const struct conf_pool *options)
 {
@@ -213,14 +221,14 @@ static enum health_reason request_filter(struct request *request,
 	struct fcgi_param param;
 	size_t n_kept = 0;
 	unsigned n_pairs = 0;
+	bool is_denied = false;
 	int r;
 
 	fcgi_params_iter_init(&iter, pairs, request->n);
 	while ((r = fcgi_params_next(&iter, &param)) == 0) {
 		if (++n_pairs > options->params_count_max)
 			return HEALTH_REASON_PARAMS_TOO_BIG;
-		if (request_is_denied(&param, options))
-			return HEALTH_REASON_PARAM_DENIED;
+		is_denied |= request_is_denied(&param, options);
 		if (request_is_dropped(&param))
 			continue;
 		request_note(request, &param, n_kept, options);
@@ -229,8 +237,9 @@ static enum health_reason request_filter(struct request *request,
 		n_kept += param.n_encoded;
 	}
 	request->n = n_kept;
-	return r == FCGI_PARAMS_END ? HEALTH_REASON_NONE :
-				      HEALTH_REASON_REQUEST_MALFORMED;
+	if (r != FCGI_PARAMS_END)
+		return HEALTH_REASON_REQUEST_MALFORMED;
+	return is_denied ? HEALTH_REASON_PARAM_DENIED : HEALTH_REASON_NONE;
 }
 
 enum health_reason request_check(struct request *request, const struct conf_pool *options)
@@ -290,12 +299,14 @@ static void request_remove(struct request *request, const char *name)
 			request->values[i].at -= (uint32_t)param.n_encoded;
 }
 
-/* An upload without a length (chunked) gets the one that was counted. */
+/* An upload without a length (chunked) gets the one that was counted, and so does one
+ * whose length was said to be -1, even if it is empty: PHP must not see that. */
 static bool request_add_length(struct request *request, uint64_t n_body)
 {
 	char number[24];
 
-	if (request->has_length || n_body == 0)
+	if (request->has_length ||
+	    (n_body == 0 && request_get(request, REQUEST_CONTENT_LENGTH).n == 0))
 		return true;
 	if (request->values[REQUEST_CONTENT_LENGTH].is_there) {
 		request_remove(request, "CONTENT_LENGTH");

@@ -49,7 +49,7 @@ struct request {
 		uint32_t at, n;  /* in the pairs; at 0 and n 0: absent */
 		bool is_there;
 	} values[REQUEST_N_VALUES];
-	bool has_length;         /* CONTENT_LENGTH was given and is not empty */
+	bool has_length;         /* CONTENT_LENGTH was given, neither empty nor -1 */
 	uint64_t content_length;
 	bool is_safe_method;     /* GET, HEAD, OPTIONS */
 };

@@ -209,7 +209,7 @@ static void test_refused_body_longer_than_said(void **state)
 static void test_refused_length_is_no_number(void **state)
 {
 	(void)state;
-	check_length("-1", 0);
+	check_length("-2", 0);
 	visit_assert_own(0, "400", "body_length");
 }
 

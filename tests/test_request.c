@@ -373,7 +373,7 @@ static void test_content_length(void **state)
 		{ "999999999999999999", HEALTH_REASON_NONE, 999999999999999999 },
 		{ "1000000000000000000", HEALTH_REASON_BODY_LENGTH, 0 },
 		{ "18446744073709551617", HEALTH_REASON_BODY_LENGTH, 0 },
-		{ "-1", HEALTH_REASON_BODY_LENGTH, 0 },
+		{ "-2", HEALTH_REASON_BODY_LENGTH, 0 },
 		{ "-0", HEALTH_REASON_BODY_LENGTH, 0 },
 		{ "+1", HEALTH_REASON_BODY_LENGTH, 0 },
 		{ "1e3", HEALTH_REASON_BODY_LENGTH, 0 },
@@ -445,7 +445,19 @@ static void test_length_is_added(void **state)
 	want("CONTENT_LENGTH", "1");
 	frame_and_compare(1);
 	again();
-
+	/* Caddy: -1 when it is chunked */
+	put("CONTENT_LENGTH", "-1");
+	put_both("SCRIPT_NAME", "/a.php");
+	assert_int_equal(check(), HEALTH_REASON_NONE);
+	assert_false(request.has_length);
+	want("CONTENT_LENGTH", "12");
+	frame_and_compare(12);
+	again();
+	put("CONTENT_LENGTH", "-1");
+	assert_int_equal(check(), HEALTH_REASON_NONE);
+	want("CONTENT_LENGTH", "0");
+	frame_and_compare(0);
+	again();
 	/* no body: nothing to add */
 	put_both("CONTENT_LENGTH", "");
 	assert_int_equal(check(), HEALTH_REASON_NONE);
