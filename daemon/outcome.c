@@ -39,8 +39,7 @@ static void outcome_log(struct exchange *exchange, const char *did)
 		{ "FPMGATE_REQUEST_ID", exchange->id },
 	};
 
-	if (!log_limit_pass(&exchange->pool->answer_limits[exchange->reason],
-			    exchange_now_us(exchange), &n_suppressed))
+	if (!pool_may_log_answer(exchange->pool, exchange->reason, &n_suppressed))
 		return;
 	log_escape(site_text, sizeof(site_text), site.text, site.n);
 	log_escape(script_text, sizeof(script_text), script.text, script.n);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -355,6 +356,42 @@ void pool_set_fpm_values(struct pool *pool, const struct conf_fpm_values *fpm)
 	member_set_params(&pool->member, &member);
 }
 
+/* the log */
+
+static void pool_rest_start(struct pool *pool)
+{
+	if (!list_is_linked(&pool->rest.node))
+		loop_deadline_start(loop_deadline_list(pool->loop, POOL_LOG_INTERVAL_US),
+				    &pool->rest);
+}
+
+static void pool_on_rest(struct loop_deadline *deadline)
+{
+	struct pool *pool = container_of(deadline, struct pool, rest);
+	uint64_t n;
+
+	for (int i = 0; i < HEALTH_REASON_N; i++) {
+		n = log_limit_take_rest(&pool->answer_limits[i], loop_now_us(pool->loop));
+		if (n > 0)
+			log_pool(LOG_LEVEL_WARNING, pool_name(pool),
+				 "%s: %" PRIu64 " more answers like those above",
+				 health_reason_row((enum health_reason)i)->word, n);
+		if (pool->answer_limits[i].n_suppressed > 0)
+			pool_rest_start(pool);
+	}
+}
+
+bool pool_may_log_answer(struct pool *pool, enum health_reason reason,
+			 uint64_t *ret_suppressed)
+{
+	bool passes = log_limit_pass(&pool->answer_limits[reason],
+				     loop_now_us(pool->loop), ret_suppressed);
+
+	if (!passes)
+		pool_rest_start(pool);
+	return passes;
+}
+
 static void pool_set_limits(struct pool *pool)
 {
 	for (size_t i = 0; i < HEALTH_REASON_N; i++)
@@ -386,6 +423,7 @@ int pool_new(struct loop *loop, struct conf *conf, const struct conf_pool *optio
 	pool->waiter_ops = waiter_ops;
 	pool->php_log.fd = pool->access_log.fd = -1;
 	pool->tick.on_due = pool_on_tick;
+	pool->rest.on_due = pool_on_rest;
 	pool->random = (uint32_t)loop_now_us(loop) | 1;
 	list_init(&pool->exchanges);
 	memory_init(&pool->memory, parent, 0);
@@ -407,6 +445,7 @@ struct pool *pool_free(struct pool *pool)
 	if (!pool)
 		return NULL;
 	loop_deadline_clear(&pool->tick);
+	loop_deadline_clear(&pool->rest);
 	list_remove(&pool->node);
 	member_done(&pool->member);
 	php_log_done(&pool->php_log);

@@ -66,6 +66,7 @@ struct pool {
 
 	struct counters counters;
 	struct log_limit answer_limits[HEALTH_REASON_N];
+	struct loop_deadline rest;    /* runs while one of them has something to say */
 	struct php_log php_log;
 	char *page; /* the operator's error page; NULL: the built-in one */
 	size_t n_page;
@@ -106,6 +107,10 @@ enum health_reason pool_check(const struct pool *pool, struct request *request,
 			      const struct conf_pool *options);
 /* An exchange is born or has ended. */
 uint16_t pool_take_id(struct pool *pool);
+/* May an answer of ours be logged? As log_limit_pass(); and if nobody comes to say how
+ * many were not, the pool does. */
+bool pool_may_log_answer(struct pool *pool, enum health_reason reason,
+			 uint64_t *ret_suppressed);
 unsigned pool_retry_after_s(struct pool *pool);
 /* All counters, those that members and logs keep included. */
 void pool_get_counters(const struct pool *pool, struct counters *ret);
