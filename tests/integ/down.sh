@@ -22,23 +22,6 @@
 # shellcheck disable=SC2317 # functions called by wait_for
 . "$(dirname "$0")/lib.sh"
 
-# as_nobody: FPMGATE is run by an unprivileged user, who may read and write what it needs.
-as_nobody()
-{
-	mkdir -p "$DIR/run"
-	((EUID == 0)) || return 0
-	cp "$FPMGATE" "$DIR/fpmgate-nobody"
-	cat >"$DIR/as_nobody" <<WRAPPER
-#!/bin/sh
-exec setpriv --reuid=65534 --regid=65534 --clear-groups "$DIR/fpmgate-nobody" "\$@"
-WRAPPER
-	chmod 755 "$DIR/as_nobody" "$DIR/fpmgate-nobody"
-	FPMGATE=$DIR/as_nobody
-	chown 65534 "$DIR/run" "$SPOOL_DIR"
-	start_notify
-	chmod 666 "$DIR/notify.sock"
-}
-
 # pool NAME BACKEND MAX_WAIT [ORDER]: an entry of pools, and the site in front of it.
 declare -A PORT=()
 POOLS=
@@ -103,7 +86,8 @@ start_fpm full max_children=1 listen.backlog=0 listen.mode=0666
 start_fake stuck -b 1 noaccept
 chmod 666 "$DIR/stuck.sock"
 touch "$DIR/file.sock"
-as_nobody
+mkdir -p "$DIR/run"
+as_nobody "$DIR/run" "$SPOOL_DIR"
 start_fpmgate "pools = ($POOLS);"
 start_nginx
 

@@ -687,6 +687,22 @@ notify_count() { grep -c -- " $1\$" "$DIR/notify.txt" 2>/dev/null || true; }
 notify_exceeds() { (($(notify_count "$1") > $2)); }
 fpmgate_is_ready_or_dead() { notify_exceeds READY=1 "$1" || is_gone "${PIDS[fpmgate]}"; }
 
+# as_nobody DIRECTORY...: from now on FPMGATE is run by an unprivileged user, who owns these.
+as_nobody()
+{
+	((EUID == 0)) || return 0
+	cp "$FPMGATE" "$DIR/fpmgate-nobody"
+	cat >"$DIR/as_nobody" <<-WRAPPER
+		#!/bin/sh
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups "$DIR/fpmgate-nobody" "\$@"
+	WRAPPER
+	chmod 755 "$DIR/as_nobody" "$DIR/fpmgate-nobody"
+	FPMGATE=$DIR/as_nobody
+	chown 65534:65534 "$@"
+	start_notify
+	chmod 666 "$DIR/notify.sock"
+}
+
 start_notify()
 {
 	[[ -z ${PIDS[notify]:-} ]] || return 0
