@@ -2,9 +2,11 @@
 /* Rules that look at more than one option. */
 #include "conf/check.h"
 
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statfs.h>
 
 #include "conf/address.h"
 #include "conf/clash.h"
@@ -323,4 +325,20 @@ int conf_check(const struct conf *conf, struct conf_diags *diags)
 			       "there is no pool: write pools = ( { name = ...; "
 			       "listen = ...; backend = ...; } )");
 	return conf_clash_check(conf, diags);
+}
+
+void conf_check_spool(const struct conf *conf, struct conf_diags *diags)
+{
+	const struct conf_origin *origin = conf_origin_in_top(conf, "spool_dir");
+	struct statfs fs;
+
+	if (origin->is_bad || statfs(conf->spool_dir, &fs) < 0 ||
+	    (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC))
+		return;
+	conf_diags_add(diags, CONF_DIAG_ERROR, origin->file ? origin->file : conf->file,
+		       origin->line,
+		       "spool_dir: %s is in memory (%s): request bodies would be held "
+		       "there, and memory_max would not count them; name a folder on a "
+		       "disk",
+		       conf->spool_dir, fs.f_type == TMPFS_MAGIC ? "tmpfs" : "ramfs");
 }

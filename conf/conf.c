@@ -210,8 +210,9 @@ static int conf_settle_master(struct conf *conf, struct conf_pool *pool)
 
 /* --- loading --- */
 
-/* 0 also when diags have got errors; -ENOMEM. */
-static int conf_build(struct conf *conf, const struct conf_text *text, bool has_folder,
+/* `is_file`: the folders that it names may be looked at. 0 also when diags have got
+ * errors; -ENOMEM. */
+static int conf_build(struct conf *conf, const struct conf_text *text, bool is_file,
 		      struct conf_diags *diags)
 {
 	struct conf_read read = {
@@ -227,7 +228,7 @@ static int conf_build(struct conf *conf, const struct conf_text *text, bool has_
 	if (!conf_parse(text, &tree, diags))
 		goto out;
 	r = conf_read_main(&read, &tree);
-	if (r == 0 && has_folder)
+	if (r == 0 && is_file)
 		r = conf_read_folder(&read);
 	if (r == 0)
 		r = conf_settle_control(conf, diags);
@@ -237,12 +238,14 @@ static int conf_build(struct conf *conf, const struct conf_text *text, bool has_
 	}
 	if (r == 0)
 		r = conf_check(conf, diags);
+	if (r == 0 && is_file)
+		conf_check_spool(conf, diags);
 out:
 	config_destroy(&tree);
 	return r;
 }
 
-static int conf_load_from(const struct conf_text *text, bool has_folder,
+static int conf_load_from(const struct conf_text *text, bool is_file,
 			  struct conf_diags *diags, struct conf **ret_conf)
 {
 	size_t n_errors = diags->n_errors;
@@ -251,7 +254,7 @@ static int conf_load_from(const struct conf_text *text, bool has_folder,
 
 	if (!conf)
 		return -ENOMEM;
-	r = conf_build(conf, text, has_folder, diags);
+	r = conf_build(conf, text, is_file, diags);
 	if (r == 0 && diags->n_errors > n_errors)
 		r = -EINVAL;
 	if (r < 0) {

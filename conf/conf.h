@@ -161,10 +161,10 @@ struct conf {
  * across options. 0 and *ret_conf with one reference, or -EINVAL and at least one error
  * in diags; *ret_conf is NULL then. Warnings may be in diags in both cases. -ENOMEM: no
  * memory. A file that cannot be read is an error in diags. Whether users, paths and
- * sockets exist is not looked at. */
+ * sockets exist is not looked at; but a spool_dir that is there must not be in memory. */
 int conf_load(const char *file, struct conf_diags *diags, struct conf **ret_conf);
 /* The same for a main file whose text is at hand (it need not be terminated); `file` is
- * its name in diagnostics. Reads no file: include_dir is not looked into. */
+ * its name in diagnostics. Reads no file: include_dir and spool_dir are not looked at. */
 int conf_load_text(const char *bytes, size_t n, const char *file,
 		   struct conf_diags *diags, struct conf **ret_conf);
 

@@ -6,6 +6,7 @@
 #include "tests/conf_case.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 struct rule_case {
 	const char *text;
@@ -313,6 +314,59 @@ static void test_no_pools(void **state)
 	CHECK(cases);
 }
 
+/* Loads it as a file: then the folders that it names are looked at. */
+static struct conf_case load_file(const char *text)
+{
+	char path[] = "/tmp/fpmgate-conf-XXXXXX", *said;
+	struct conf_case test = { 0 };
+	struct conf_diags diags;
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	conf_diags_init(&diags);
+	test.r = conf_load(path, &diags, &test.conf);
+	unlink(path);
+	said = case_print_diags(&diags);
+	test.said = strdup(strncmp(said, path, strlen(path)) == 0 ?
+				   said + strlen(path) : said);
+	assert_non_null(test.said);
+	free(said);
+	conf_diags_done(&diags);
+	return test;
+}
+
+/* /dev/shm is a tmpfs, /proc is not, and nobody can make /proc/none. */
+static void test_spool(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *said; /* behind the file's name */
+	} cases[] = {
+		{ "include_dir = \"\";\nspool_dir = \"/dev/shm\";\n",
+		  ":2: error: spool_dir: /dev/shm is in memory (tmpfs): request bodies "
+		  "would be held there, and memory_max would not count them; name a "
+		  "folder on a disk\n" },
+		{ "include_dir = \"\"; spool_dir = \"/proc\";\n", "" },
+		{ "include_dir = \"\"; spool_dir = \"/proc/none\";\n", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct conf_case test;
+		char text[300];
+
+		snprintf(text, sizeof(text), "%s" CASE_ONE(CASE_BACKEND), cases[i].text);
+		test = load_file(text);
+		assert_string_equal(test.said, cases[i].said);
+		assert_int_equal(test.r, *cases[i].said ? -EINVAL : 0);
+		case_done(&test);
+	}
+	/* a text is taken as it is */
+	conf_unref(case_load_good("spool_dir = \"/dev/shm\";" CASE_ONE(CASE_BACKEND)));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -320,7 +374,7 @@ int main(void)
 		cmocka_unit_test(test_listen),       cmocka_unit_test(test_times),
 		cmocka_unit_test(test_sizes),        cmocka_unit_test(test_status),
 		cmocka_unit_test(test_clash),        cmocka_unit_test(test_three),
-		cmocka_unit_test(test_no_pools),
+		cmocka_unit_test(test_no_pools),     cmocka_unit_test(test_spool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
