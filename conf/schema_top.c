@@ -37,24 +37,24 @@ static const struct conf_option top_options[] = {
 			"masters that fpmgate runs.",
 	}, {
 		.name = "spool_dir", .type = CONF_PATH, OPTION(spool_dir),
-		.flags = CONF_OPTION_RESTART | CONF_OPTION_FILLED,
+		.flags = CONF_OPTION_FILLED,
 		.preset = "/var/lib/fpmgate",
 		.help = "Folder for request bodies that do not stay in memory; a tmpfs "
 			"is refused.",
 	}, {
 		.name = "spool_max", .type = CONF_SIZE, OPTION(spool_max_bytes),
-		.flags = CONF_OPTION_RESTART, .min = 4 * KIB, .max = 1024 * TIB,
+		.min = 4 * KIB, .max = 1024 * TIB,
 		.preset = "10g",
 		.help = "Bytes of all request bodies in spool_dir together.",
 	}, {
 		.name = "memory_max", .type = CONF_SIZE, OPTION(memory_max_bytes),
-		.flags = CONF_OPTION_RESTART, .min = 1 * MIB, .max = 1 * TIB,
+		.min = 1 * MIB, .max = 1 * TIB,
 		.preset = "256m",
 		.help = "Bytes of parameters, bodies and output held in memory for all "
 			"clients; one pool gets at most a quarter.",
 	}, {
 		.name = "clients_max", .type = CONF_INTEGER, OPTION(clients_max),
-		.flags = CONF_OPTION_RESTART | CONF_OPTION_AUTO,
+		.flags = CONF_OPTION_AUTO,
 		.min = 1, .max = 10000000,
 		.preset = "auto", .unit = "connections",
 		.help = "Connections of web servers at a time; auto: what the limit of "
@@ -66,6 +66,7 @@ static const struct conf_option top_options[] = {
 		.help = "How long requests in flight may take to end after SIGTERM.",
 	}, {
 		.name = "log", .type = CONF_ENUM, OPTION(log), .words = log_words,
+		.flags = CONF_OPTION_RESTART,
 		.preset = "journal",
 		.help = "Where fpmgate logs to.",
 	}, {

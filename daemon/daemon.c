@@ -68,6 +68,13 @@ int daemon_set_clients_max(struct daemon *daemon)
 	return -EMFILE;
 }
 
+void daemon_take_limits(struct daemon *daemon)
+{
+	daemon->memory.max = (size_t)daemon->conf->memory_max_bytes;
+	daemon->spool.dir = daemon->conf->spool_dir;
+	daemon->spool.max = daemon->conf->spool_max_bytes;
+}
+
 /* figures */
 
 static void daemon_log_counters(struct daemon *daemon)
@@ -230,9 +237,10 @@ static int daemon_init(struct daemon *daemon, struct conf *conf)
 	daemon->drain_end.on_due = daemon_on_drain_end;
 	daemon->drain_look.on_due = daemon_on_drain_look;
 	daemon->release_look.on_due = daemon_on_release_look;
-	memory_init(&daemon->memory, NULL, (size_t)conf->memory_max_bytes);
+	memory_init(&daemon->memory, NULL, 0);
 	r = loop_new(&daemon->loop);
-	spool_init(&daemon->spool, daemon->loop, conf->spool_dir, conf->spool_max_bytes);
+	spool_init(&daemon->spool, daemon->loop, conf->spool_dir, 0);
+	daemon_take_limits(daemon);
 	if (r == 0)
 		r = activation_new(&daemon->activation);
 	if (r == 0)

@@ -78,3 +78,5 @@ void daemon_free_pool(struct pool *pool);
 
 /* daemon.c */
 int daemon_set_clients_max(struct daemon *daemon);
+/* What daemon->conf says of memory and the spool, from now on. */
+void daemon_take_limits(struct daemon *daemon);

@@ -127,6 +127,11 @@ void log_init(enum log_target target, enum log_level level)
 		state.target = LOG_TARGET_STDERR;
 }
 
+void log_set_level(enum log_level level)
+{
+	state.level = level;
+}
+
 void log_reopen(void)
 {
 	log_open_stderr();

@@ -53,6 +53,7 @@ struct log_field {
 void log_init(enum log_target target, enum log_level level);
 /* Opens what the log writes to again (SIGUSR1). */
 void log_reopen(void);
+void log_set_level(enum log_level level);
 /* Closes what log_init() has opened; to be called before the process ends, also when it
  * does not start: gives journald up to 200 ms to read the last lines, since it cannot
  * tell anymore whose they are once the process is gone. */

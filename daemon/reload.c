@@ -146,6 +146,9 @@ static int reload_apply(struct daemon *daemon, struct conf *conf)
 	if (diff.needs_restart)
 		log_warning("%s has changed: that takes a restart", diff.needs_restart);
 	daemon->conf = conf_ref(conf);
+	daemon_take_limits(daemon);
+	if (conf->log_level != old->log_level)
+		log_set_level((enum log_level)conf->log_level);
 	for (size_t i = 0; i < diff.n_pools; i++)
 		reload_take_away(daemon, &diff.pools[i]);
 	for (size_t i = 0; i < diff.n_pools; i++)

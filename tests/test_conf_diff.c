@@ -145,19 +145,19 @@ static void test_top(void **state)
 		const char *needs_restart, *top_option;
 	} cases[] = {
 		{ "runtime_dir = \"/a\";", "runtime_dir", NULL },
-		{ "spool_dir = \"/a\";", "spool_dir", NULL },
-		{ "spool_max = \"1g\";", "spool_max", NULL },
-		{ "memory_max = \"1g\";", "memory_max", NULL },
-		{ "clients_max = 9;", "clients_max", NULL },
+		{ "spool_dir = \"/a\";", NULL, "spool_dir" },
+		{ "spool_max = \"1g\";", NULL, "spool_max" },
+		{ "memory_max = \"1g\";", NULL, "memory_max" },
+		{ "clients_max = 9;", NULL, "clients_max" },
 		{ "status = { control = \"/a\"; };", "status.control", NULL },
 		{ "status = { http = \"[::1]:80\"; };", "status.http", NULL },
 		{ "status = { fastcgi = \"/a\"; };", "status.fastcgi", NULL },
 		{ "include_dir = \"\";", NULL, "include_dir" },
 		{ "drain_timeout = \"1s\";", NULL, "drain_timeout" },
-		{ "log = \"stderr\";", NULL, "log" },
+		{ "log = \"stderr\";", "log", NULL },
 		{ "log_level = \"debug\";", NULL, "log_level" },
 		{ "log_level = \"debug\"; log = \"stderr\"; clients_max = 9;",
-		  "clients_max", "log" },
+		  "log", "clients_max" },
 	};
 
 	(void)state;

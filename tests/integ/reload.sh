@@ -7,7 +7,7 @@
 # the options of now, with all listeners of a changed pool closed and opened again ("not one
 # request has failed"), with an address that moves to another pool bound anew (swap), with
 # the listeners closed by a broken file, with its errors not logged, without RELOADING=1, and
-# with -T leaving out what begins with m.
+# with -T leaving out what begins with m, with memory and spool as they were at start.
 #
 # HELLO=off: without GET_VALUES.
 # shellcheck disable=SC2317 # functions called by wait_for
@@ -93,6 +93,21 @@ reload_fpmgate "$INCLUDE pools = ($A, $B);"
 is "$(asked gate-a.sock QUERY_STRING=ms=1500)" "status 504" "the new request_timeout holds"
 wait "$FLIGHT"
 is "$(sed -n 1p "$DIR/in_flight")" "status 200" "who was there before has the one of its birth"
+
+# What all pools share.
+head -c 2000000 /dev/zero >"$DIR/two-mb"
+two_mb() { code "$SHORT" /echo.php --data-binary "@$DIR/two-mb"; }
+is "$(two_mb)" 200 "an upload that is spooled"
+reload_fpmgate "$INCLUDE spool_max = \"1m\"; pools = ($A, $B);"
+reload_fpmgate "$INCLUDE spool_max = \"1m\"; log_level = \"warning\"; pools = ($A, $B);"
+is "$(two_mb)" 503 "not with a new spool_max"
+N_READ=$(fpmgate_log_count 'fpmgate.conf was read again')
+reload_fpmgate "$INCLUDE log_level = \"warning\"; pools = ($A, $B);"
+is "$(fpmgate_log_count 'fpmgate.conf was read again')" "$N_READ" \
+	"with a new log_level notices are not logged"
+reload_fpmgate "$INCLUDE pools = ($A, $B);"
+is "$(two_mb)" 200 "and with the old one again, the first file of all being long forgotten"
+is "$(fpmgate_log_count 'takes a restart')" 0 "none of them takes a restart"
 
 # Of those in the queue as well: four run, one waits, then the timeout changes.
 BIRTH=$(pool b b "$DIR/gate-b.sock" 'request_timeout = "10s"; queue = { order = "fifo"; };')
@@ -209,9 +224,9 @@ check "-T prints what -t takes" "$FPMGATE" -t -c "$DIR/dump.conf"
 is "$(sed 's/ *# .*//' "$DIR/dump.conf" | diff - "$DIR/again.conf" | wc -l)" 0 \
 	"and what -T prints the same for"
 cp "$DIR/dump.conf" "$DIR/fpmgate.conf"
+N_READ=$(fpmgate_log_count 'fpmgate.conf was read again')
 reload_fpmgate
-is "$(fpmgate_log_count 'fpmgate.conf was read again')" "$(notify_count 'STATUS=configuration reloaded')" \
-	"the daemon takes it"
+is "$(fpmgate_log_count 'fpmgate.conf was read again')" $((N_READ + 1)) "the daemon takes it"
 
 # ---- again and again -----------------------------------------------------------------
 
