@@ -87,7 +87,7 @@ start_fake stuck -b 1 noaccept
 chmod 666 "$DIR/stuck.sock"
 touch "$DIR/file.sock"
 mkdir -p "$DIR/run"
-as_nobody "$DIR/run" "$SPOOL_DIR"
+as_user nobody "$DIR/run" "$SPOOL_DIR"
 start_fpmgate "pools = ($POOLS);"
 start_nginx
 

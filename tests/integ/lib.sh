@@ -687,18 +687,22 @@ notify_count() { grep -c -- " $1\$" "$DIR/notify.txt" 2>/dev/null || true; }
 notify_exceeds() { (($(notify_count "$1") > $2)); }
 fpmgate_is_ready_or_dead() { notify_exceeds READY=1 "$1" || is_gone "${PIDS[fpmgate]}"; }
 
-# as_nobody DIRECTORY...: from now on FPMGATE is run by an unprivileged user, who owns these.
-as_nobody()
+# as_user USER DIRECTORY...: run by root, from now on FPMGATE is run by that user, who owns
+# the directories.
+as_user()
 {
+	local user=$1
+
 	((EUID == 0)) || return 0
-	cp "$FPMGATE" "$DIR/fpmgate-nobody"
-	cat >"$DIR/as_nobody" <<-WRAPPER
+	cp "$FPMGATE" "$DIR/fpmgate-$user"
+	cat >"$DIR/as_$user" <<-WRAPPER
 		#!/bin/sh
-		exec setpriv --reuid=65534 --regid=65534 --clear-groups "$DIR/fpmgate-nobody" "\$@"
+		exec setpriv --reuid=$user --regid=$(id -g "$user") --clear-groups \\
+			"$DIR/fpmgate-$user" "\$@"
 	WRAPPER
-	chmod 755 "$DIR/as_nobody" "$DIR/fpmgate-nobody"
-	FPMGATE=$DIR/as_nobody
-	chown 65534:65534 "$@"
+	chmod 755 "$DIR/as_$user" "$DIR/fpmgate-$user"
+	FPMGATE=$DIR/as_$user
+	chown "$user:" "${@:2}"
 	start_notify
 	chmod 666 "$DIR/notify.sock"
 }

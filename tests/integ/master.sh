@@ -272,21 +272,12 @@ is "$(php_processes)" "" "without a start of PHP"
 
 # ---- without root --------------------------------------------------------------------
 
-mkdir "$DIR/own" "$DIR/own/spool"
-if ((EUID == 0)); then
-	cp "$FPMGATE_ITSELF" "$DIR/fpmgate-own"
-	cat >"$DIR/as_www_data" <<WRAPPER
-#!/bin/sh
-exec setpriv --reuid=www-data --regid=www-data --clear-groups "$DIR/fpmgate-own" "\$@"
-WRAPPER
-	chmod 755 "$DIR/as_www_data" "$DIR/fpmgate-own"
-	FPMGATE=$DIR/as_www_data
-	chown -R www-data: "$DIR/own"
-	chmod 666 "$DIR/notify.sock"
-fi
+mkdir "$DIR/own"
+FPMGATE=$FPMGATE_ITSELF
+as_user www-data "$DIR/own" "$SPOOL_DIR"
 RUNS_AS=
 OWN=$(pool own 2)
-start_fpmgate "runtime_dir = \"$DIR/own\"; spool_dir = \"$DIR/own/spool\";
+start_fpmgate "runtime_dir = \"$DIR/own\"; spool_dir = \"$SPOOL_DIR\";
 	pools = (${OWN/gate-own.sock/own/gate-own.sock});"
 check "without root: it comes up" wait_for 8 is_up own 0
 is "$(code "${PORT[own]}" /hello.php)" 200 "without root: it serves"

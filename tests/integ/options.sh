@@ -172,9 +172,9 @@ is "$(cat "$DIR/page")" '<html>another: 403</html>' "SIGHUP: another one"
 
 stop_fpmgate
 is "${STATUS[fpmgate]}" 0 "fpmgate exits with 0"
-mkdir -p "$DIR/own/spool"
-as_nobody "$DIR/own" "$DIR/own/spool"
-start_fpmgate "runtime_dir = \"$DIR/own\"; spool_dir = \"$DIR/own/spool\";
+mkdir "$DIR/own"
+as_user nobody "$DIR/own" "$SPOOL_DIR"
+start_fpmgate "runtime_dir = \"$DIR/own\"; spool_dir = \"$SPOOL_DIR\";
 	pools = ({ name = \"own\"; listen = \"$DIR/own/own.sock\"; max_children = 1;
 		listen_group = \"root\"; listen_mode = \"0666\"; $BACKEND },
 	{ name = \"no-user\"; listen = \"$DIR/own/no-user.sock\"; max_children = 1;
