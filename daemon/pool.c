@@ -117,8 +117,7 @@ static bool pool_serve(struct pool *pool, struct health_waiter *waiter)
  * then. */
 static bool pool_stands_still(const struct pool *pool)
 {
-	uint64_t service_us =
-		pool->queue.n_services > 0 ? pool->queue.service_us : 1000000;
+	uint64_t service_us = pool->queue.has_service ? pool->queue.service_us : 1000000;
 	uint64_t still_us = loop_now_us(pool->loop) - pool->member.progress_us;
 
 	return pool->queue.n_waiting > 0 &&
@@ -314,8 +313,7 @@ static void pool_load_page(struct pool *pool)
 	pool->page = NULL;
 }
 
-static void pool_take_conf(struct pool *pool, struct conf *conf,
-			   const struct conf_pool *options)
+void pool_take_conf(struct pool *pool, struct conf *conf, const struct conf_pool *options)
 {
 	struct conf *old = pool->conf;
 

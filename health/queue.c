@@ -38,7 +38,7 @@ enum {
 	TARGET_SERVICES = 5, /* web arrivals come in bursts, visitors bear seconds */
 	SERVICE_MIN_US = 5 * 1000,
 	SERVICE_MAX_US = 30 * 1000 * 1000,
-	SERVICE_SAMPLES = 50, /* what S remembers */
+	SERVICE_SMOOTHING = 50, /* 1 / alpha */
 	/* S before the first sample, where a number must be said. */
 	SERVICE_UNKNOWN_US = 1000 * 1000,
 	RETRY_AFTER_MAX_S = 120,
@@ -150,12 +150,13 @@ void health_queue_served(struct health_queue *queue, uint64_t service_us)
 {
 	uint64_t sample = us_clamp(service_us, SERVICE_MIN_US, SERVICE_MAX_US);
 
-	if (queue->n_services < SERVICE_SAMPLES)
-		queue->n_services++;
-	if (sample > queue->service_us)
-		queue->service_us += (sample - queue->service_us) / queue->n_services;
+	if (!queue->has_service)
+		queue->service_us = sample;
+	else if (sample > queue->service_us)
+		queue->service_us += (sample - queue->service_us) / SERVICE_SMOOTHING;
 	else
-		queue->service_us -= (queue->service_us - sample) / queue->n_services;
+		queue->service_us -= (queue->service_us - sample) / SERVICE_SMOOTHING;
+	queue->has_service = true;
 }
 
 /* How long n requests keep the slots busy; 0 as long as S is not known. */
@@ -186,7 +187,7 @@ uint64_t health_queue_pressure_us(const struct health_queue *queue, uint64_t now
 
 uint64_t health_queue_target_us(const struct health_queue *queue)
 {
-	uint64_t service = queue->n_services > 0 ? queue->service_us : SERVICE_UNKNOWN_US;
+	uint64_t service = queue->has_service ? queue->service_us : SERVICE_UNKNOWN_US;
 
 	if (queue->params.target_us)
 		return queue->params.target_us;
@@ -369,7 +370,7 @@ uint64_t health_queue_next_deadline_us(const struct health_queue *queue)
 
 unsigned health_queue_retry_after_s(const struct health_queue *queue, uint32_t random)
 {
-	uint64_t service = queue->n_services > 0 ? queue->service_us : SERVICE_UNKNOWN_US;
+	uint64_t service = queue->has_service ? queue->service_us : SERVICE_UNKNOWN_US;
 	uint64_t work = queue->n_waiting * service;
 	uint64_t rate = queue->limit * US_PER_S;
 	uint64_t after = us_clamp((work + rate - 1) / rate, 1, RETRY_AFTER_MAX_S);

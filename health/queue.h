@@ -78,7 +78,7 @@ struct health_queue {
 	size_t n_bytes;          /* sum of their bytes */
 	size_t limit;            /* slots that serve this queue, >= 1 */
 	uint64_t service_us;     /* S, EWMA of service time, alpha 0.02 */
-	unsigned n_services;     /* samples behind S, 50 at most; 0: S is not known */
+	bool has_service;        /* a first sample has come */
 	bool overloaded;
 	uint64_t pressed_since_us; /* 0: pressure is not above target */
 };
@@ -96,9 +96,7 @@ void health_queue_set_params(struct health_queue *queue,
 void health_queue_set_limit(struct health_queue *queue, size_t limit);
 
 /* A request was served: its time from dispatch to END_REQUEST, clamped to 5 ms .. 30 s.
- * S is the mean of the first 50, then each moves it by a fiftieth of the difference:
- * the first requests of a PHP that has just started, with a cold cache, are soon
- * forgotten. */
+ * The first one is S, each later one moves S by a fiftieth of the difference. */
 void health_queue_served(struct health_queue *queue, uint64_t service_us);
 
 /* Puts a waiter in that is in no queue. 0: queued. Under overload a full or hopeless

@@ -40,7 +40,6 @@ struct queue_model {
 	struct queue_model_entry entries[QUEUE_MODEL_N];
 	size_t limit;
 	uint64_t service_us; /* 0: unknown */
-	unsigned n_services;
 	bool overloaded;
 	uint64_t pressed_since_us;
 };
@@ -320,12 +319,12 @@ static inline const char *queue_model_served(struct queue_model *m)
 	health_queue_served(&m->queue, sample);
 	if (sample < 5000)
 		sample = 5000;
-	if (m->n_services < 50)
-		m->n_services++;
-	if (sample > m->service_us)
-		m->service_us += (sample - m->service_us) / m->n_services;
+	if (!m->service_us)
+		m->service_us = sample;
+	else if (sample > m->service_us)
+		m->service_us += (sample - m->service_us) / 50;
 	else
-		m->service_us -= (m->service_us - sample) / m->n_services;
+		m->service_us -= (m->service_us - sample) / 50;
 	return NULL;
 }
 

@@ -137,15 +137,11 @@ static void test_service_time(void **state)
 	(void)state;
 	assert_int_equal(queue.service_us, 100 * MS);
 	health_queue_served(&queue, 200 * MS);
-	assert_int_equal(queue.service_us, 150 * MS); /* their mean */
-	health_queue_served(&queue, 30 * MS);
-	assert_int_equal(queue.service_us, 110 * MS);
-	for (int i = 3; i < 60; i++)
-		health_queue_served(&queue, 110 * MS);
-	health_queue_served(&queue, 210 * MS);
-	assert_int_equal(queue.service_us, 112 * MS);
+	assert_int_equal(queue.service_us, 102 * MS);
+	health_queue_served(&queue, 52 * MS);
+	assert_int_equal(queue.service_us, 101 * MS);
 	health_queue_served(&queue, 3600 * S); /* counts as 30 s */
-	assert_int_equal(queue.service_us, 112 * MS + (30 * S - 112 * MS) / 50);
+	assert_int_equal(queue.service_us, 101 * MS + (30 * S - 101 * MS) / 50);
 	queue = start_served(0);
 	assert_int_equal(queue.service_us, 5 * MS);
 	queue = start_served(3600 * S);
