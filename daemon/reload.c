@@ -103,8 +103,12 @@ static void reload_take_away(struct daemon *daemon, const struct conf_pool_chang
 	struct pool *pool = reload_find_pool(daemon, change->old ? change->old->name :
 								   change->new->name);
 
-	if (!pool || change->change == CONF_SAME || change->change == CONF_ADDED)
+	if (!pool || change->change == CONF_ADDED)
 		return;
+	if (change->change == CONF_SAME) {
+		pool_take_conf(pool, daemon->conf, change->new);
+		return;
+	}
 	if (change->change == CONF_CHANGED) {
 		log_pool(LOG_LEVEL_NOTICE, pool_name(pool),
 			 "%u option%s changed, first %s", change->n_options,

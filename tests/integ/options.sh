@@ -162,11 +162,15 @@ is "$(grep -c '"reason":"param_denied"' "$DIR/page")" 1 \
 head_of pages /fpm-status >"$DIR/told"
 is "$(grep -c '<small>403 path_refused' "$DIR/page")" 1 "one that is not there: the built-in page"
 is "$(fpmgate_log_count "pool pages: cannot read the error page $DIR/no-page.html, .*: No such")" \
-	1 "and a line in the log"
+	2 "and a line in the log, at start and at the reload above"
 echo '<html>another: {{status}}</html>' >"$DIR/other.html"
 reload_fpmgate "pools = (${POOLS/page.html/other.html});"
 head_of same /hello.php -H 'X-Evil: x' >"$DIR/told"
 is "$(cat "$DIR/page")" '<html>another: 403</html>' "SIGHUP: another one"
+echo '<html>edited: {{status}}</html>' >"$DIR/other.html"
+reload_fpmgate
+head_of same /hello.php -H 'X-Evil: x' >"$DIR/told"
+is "$(cat "$DIR/page")" '<html>edited: 403</html>' "SIGHUP: the same one, edited"
 
 # ---- who may not give its sockets away -----------------------------------------------
 
