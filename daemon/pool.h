@@ -88,7 +88,7 @@ int pool_new(struct loop *loop, struct conf *conf, const struct conf_pool *optio
 struct pool *pool_free(struct pool *pool); /* no exchange may be left */
 /* New options of a living pool. Exchanges keep the values of their birth. */
 void pool_set_conf(struct pool *pool, struct conf *conf, const struct conf_pool *options);
-/* The same options out of a conf that was read again: the error page is read again, too. */
+/* The same options out of a conf that was read again; reads the error page again, too. */
 void pool_take_conf(struct pool *pool, struct conf *conf,
 		    const struct conf_pool *options);
 /* Another socket of PHP-FPM from now on; requests in flight end over the old one. */
