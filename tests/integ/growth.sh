@@ -4,7 +4,10 @@
 # pools grow as fast as they can and serve like static ones; a wrong max_children or
 # another client of the same FPM is noticed, and nobody waits in FPM's backlog for it.
 #
-# Seen to fail: without member_is_kept_long() (member.c) "the other client is served".
+# Seen to fail (member.c): without member_is_kept_long() "the other client is served"; with as
+# many unaccepted links as slots on dynamic "nobody waits inside FPM"; without the lowering of
+# the limit in member_check_missing() "most do not at all", "workers_missing"; with that said
+# at each change of the limit "workers_missing, once".
 #
 # LONG=1: longer, and the strict figures; otherwise what a busy machine needs is allowed.
 # HELLO=off: without GET_VALUES.
