@@ -102,8 +102,7 @@ static void exchange_log(struct exchange *exchange)
 {
 	uint64_t now_us = exchange_now_us(exchange);
 	uint64_t total_us = now_us - exchange->begun_us;
-	uint64_t left_queue_us = exchange->dispatched_us ? exchange->dispatched_us :
-							   now_us;
+	uint64_t left_queue_us = exchange->dispatched_us ?: now_us;
 	struct access_log_entry entry = {
 		.wall_us = loop_wall_us(exchange->pool->loop) - total_us,
 		.id = exchange->id,
@@ -272,7 +271,8 @@ static void exchange_params_end(void *request)
 	if (exchange->state != EXCHANGE_PARAMS)
 		return;
 	exchange_set_state(exchange, EXCHANGE_BODY);
-	reason = pool_check(exchange->pool, &exchange->request, exchange->options);
+	reason = request_check(&exchange->request, exchange->options,
+			       pool_fpm_values(exchange->pool));
 	id = request_get(&exchange->request, REQUEST_ID);
 	if (id.n > 0)
 		(void)request_id_adopt(exchange->id, id.text, id.n);

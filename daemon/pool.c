@@ -13,7 +13,6 @@
 #include "conf/conf.h"
 #include "conf/fpm_conf.h"
 #include "daemon/params.h"
-#include "daemon/request.h"
 
 enum {
 	POOL_TICK_US = 10000,          /* sheds are that late at most */
@@ -340,7 +339,7 @@ void pool_set_conf(struct pool *pool, struct conf *conf, const struct conf_pool 
 	params_set_replay(&replay, options);
 	health_replay_set_params(&pool->replay, &replay);
 	params_set_member(&member, options,
-			  pool->has_fpm_values ? pool->fpm_values : NULL);
+			  pool_fpm_values(pool));
 	member_set_params(&pool->member, &member);
 }
 
@@ -457,28 +456,9 @@ struct pool *pool_free(struct pool *pool)
 
 /* for exchanges */
 
-static bool pool_is_path(struct request_text script, const char *given, const char *read)
+const struct conf_fpm_values *pool_fpm_values(const struct pool *pool)
 {
-	const char *path = given[0] != '\0' ? given : read;
-
-	return script.n > 0 && script.n == strlen(path) &&
-	       memcmp(script.text, path, script.n) == 0;
-}
-
-enum health_reason pool_check(const struct pool *pool, struct request *request,
-			      const struct conf_pool *options)
-{
-	enum health_reason reason = request_check(request, options);
-	struct request_text script;
-
-	if (reason != HEALTH_REASON_NONE || !pool->has_fpm_values ||
-	    options->status_access != CONF_STATUS_REFUSE)
-		return reason;
-	script = request_get(request, REQUEST_SCRIPT_NAME);
-	if (pool_is_path(script, options->status_path, pool->fpm_values->status_path) ||
-	    pool_is_path(script, options->ping_path, pool->fpm_values->ping_path))
-		return HEALTH_REASON_PATH_REFUSED;
-	return reason;
+	return pool->has_fpm_values ? pool->fpm_values : NULL;
 }
 
 uint16_t pool_take_id(struct pool *pool)

@@ -24,7 +24,6 @@ struct conf_pool;
 struct fpm_probe;
 struct master;
 struct pool;
-struct request;
 struct spool;
 
 /* To what waits: the exchange. The pool knows it as a health_waiter only. */
@@ -105,9 +104,8 @@ void pool_submit_again(struct pool *pool, struct health_waiter *waiter);
 /* Its client has left. Harmless when it is not queued. */
 void pool_withdraw(struct pool *pool, struct health_waiter *waiter);
 
-/* request_check(), and the paths that fpm_conf tells (status_access). */
-enum health_reason pool_check(const struct pool *pool, struct request *request,
-			      const struct conf_pool *options);
+/* What FPM's own configuration says; NULL: it is not known. */
+const struct conf_fpm_values *pool_fpm_values(const struct pool *pool);
 /* An exchange is born or has ended. */
 uint16_t pool_take_id(struct pool *pool);
 /* May an answer of ours be logged? As log_limit_pass(); and if nobody comes to say how

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/fpm_conf.h"
 #include "daemon/memory.h"
 #include "daemon/request_wire.h"
 #include "fcgi/params.h"
@@ -197,16 +198,24 @@ static enum health_reason request_check_length(struct request *request,
 	return HEALTH_REASON_NONE;
 }
 
+/* What is given counts, else what fpm_conf tells. */
+static bool request_is_path(struct request_text script, const char *given,
+			    const char *told)
+{
+	return request_is_text(script, given[0] != '\0' ? given : told);
+}
+
 /* FPM's own pages, fetched through the web server. */
 static enum health_reason request_check_path(const struct request *request,
-					     const struct conf_pool *options)
+					     const struct conf_pool *options,
+					     const struct conf_fpm_values *fpm)
 {
 	struct request_text script = request_get(request, REQUEST_SCRIPT_NAME);
 
 	if (options->status_access != CONF_STATUS_REFUSE || script.n == 0)
 		return HEALTH_REASON_NONE;
-	if (request_is_text(script, options->status_path) ||
-	    request_is_text(script, options->ping_path))
+	if (request_is_path(script, options->status_path, fpm ? fpm->status_path : "") ||
+	    request_is_path(script, options->ping_path, fpm ? fpm->ping_path : ""))
 		return HEALTH_REASON_PATH_REFUSED;
 	return HEALTH_REASON_NONE;
 }
@@ -242,7 +251,8 @@ static enum health_reason request_filter(struct request *request,
 	return is_denied ? HEALTH_REASON_PARAM_DENIED : HEALTH_REASON_NONE;
 }
 
-enum health_reason request_check(struct request *request, const struct conf_pool *options)
+enum health_reason request_check(struct request *request, const struct conf_pool *options,
+				 const struct conf_fpm_values *fpm)
 {
 	struct request_text method;
 	enum health_reason reason = HEALTH_REASON_NONE;
@@ -260,7 +270,7 @@ enum health_reason request_check(struct request *request, const struct conf_pool
 	request->is_safe_method = request_is_text(method, "GET") ||
 				  request_is_text(method, "HEAD") ||
 				  request_is_text(method, "OPTIONS");
-	reason = request_check_path(request, options);
+	reason = request_check_path(request, options, fpm);
 	if (reason != HEALTH_REASON_NONE)
 		return reason;
 	return request_check_length(request, options);

@@ -15,6 +15,7 @@
 #include "daemon/macros.h"
 #include "health/reason.h"
 
+struct conf_fpm_values;
 struct conf_pool;
 struct memory;
 struct request_parts;
@@ -67,9 +68,10 @@ int request_add(struct request *request, const uint8_t *data, size_t n,
 		size_t max_bytes) _must_check_;
 /* The params are complete: parses and filters them. HEALTH_REASON_NONE, or why the
  * request is refused: REQUEST_MALFORMED, PARAMS_TOO_BIG (count, or a pair that no record
- * can hold), PARAM_DENIED, PATH_REFUSED, BODY_LENGTH (no number), BODY_TOO_BIG. */
-enum health_reason request_check(struct request *request,
-				 const struct conf_pool *options);
+ * can hold), PARAM_DENIED, PATH_REFUSED, BODY_LENGTH (no number), BODY_TOO_BIG. fpm: what
+ * FPM's own configuration says, or NULL. */
+enum health_reason request_check(struct request *request, const struct conf_pool *options,
+				 const struct conf_fpm_values *fpm);
 /* The body is complete (n_body bytes): adds CONTENT_LENGTH where it was not given and
  * FPMGATE_REQUEST_ID, and frames for request id `id` of the link. The parts' params are
  * set. Once per request. False: no memory. */
