@@ -187,8 +187,12 @@ static bool client_may_stay(const struct client *client)
 {
 	struct client_home *home = client->home;
 
-	return client->keep_conn && !client->read_ended && !home->is_draining &&
-	       !(home->is_crowded && home->is_crowded(home));
+	if (!client->keep_conn || client->read_ended || home->is_draining)
+		return false;
+	if (!home->is_crowded || !home->is_crowded(home))
+		return true;
+	home->counters->n[COUNTER_CLIENTS_CROWDED]++;
+	return false;
 }
 
 void client_finish(struct client *client, uint8_t protocol_status)

@@ -11,6 +11,7 @@
 static const char *const counter_words[COUNTER_N] = {
 	[COUNTER_CLIENTS] = "clients",
 	[COUNTER_CLIENTS_DENIED] = "clients_denied",
+	[COUNTER_CLIENTS_CROWDED] = "clients_crowded",
 	[COUNTER_CLIENTS_PAUSED] = "clients_paused",
 	[COUNTER_REQUESTS] = "requests",
 	[COUNTER_SERVED] = "served",

@@ -14,6 +14,7 @@
 enum counter {
 	COUNTER_CLIENTS,          /* connections accepted */
 	COUNTER_CLIENTS_DENIED,   /* closed at accept: not in `allow` */
+	COUNTER_CLIENTS_CROWDED,  /* not kept behind an answer, near clients_max */
 	COUNTER_CLIENTS_PAUSED,   /* times the listeners paused: no descriptors */
 	COUNTER_REQUESTS,         /* BEGIN_REQUEST as responder */
 	COUNTER_SERVED,           /* END_REQUEST of a worker passed on */

@@ -185,6 +185,7 @@ void reload_run(struct daemon *daemon)
 {
 	struct conf_diags diags;
 	struct conf *conf = NULL;
+	const char *note;
 	int r;
 
 	(void)notify_reloading(loop_now_us(daemon->loop));
@@ -199,10 +200,9 @@ void reload_run(struct daemon *daemon)
 			  diags.n_errors, diags.n_errors == 1 ? "" : "s");
 	else
 		log_notice("%s was read again", daemon->conf->file);
-	daemon->summary.note =
-		r < 0 ? "the new configuration has errors, the old one is in force" :
-			NULL;
-	(void)notify_ready(r < 0 ? daemon->summary.note : "configuration reloaded");
+	note = r < 0 ? "the new configuration has errors, the old one is in force" : NULL;
+	summary_set_note(&daemon->summary, note);
+	(void)notify_ready(note ? note : "configuration reloaded");
 	conf_diags_done(&diags);
 	conf_unref(conf);
 }

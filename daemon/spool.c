@@ -78,7 +78,6 @@ void spool_init(struct spool *spool, struct loop *loop, const char *dir, uint64_
 		.loop = loop,
 		.shrink.run = spool_run_shrink,
 	};
-	list_init(&spool->shrink.node);
 	list_init(&spool->old);
 }
 

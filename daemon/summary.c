@@ -108,6 +108,12 @@ void summary_init(struct summary *summary, struct loop *loop, const struct list 
 		summary_on_look(&summary->look);
 }
 
+void summary_set_note(struct summary *summary, const char *note)
+{
+	summary->note = note;
+	summary->text[0] = '\0'; /* whoever calls has told the manager something else */
+}
+
 void summary_done(struct summary *summary)
 {
 	loop_deadline_clear(&summary->look);

@@ -26,6 +26,8 @@ struct summary {
 /* From now on the manager gets the line whenever it has changed, every two seconds at
  * most. Both borrowed until summary_done(). */
 void summary_init(struct summary *summary, struct loop *loop, const struct list *pools);
+/* Another note (static, or NULL), and the line is sent anew. */
+void summary_set_note(struct summary *summary, const char *note);
 /* Harmless on one that is zero. */
 void summary_done(struct summary *summary);
 

@@ -528,6 +528,7 @@ static void test_crowded_closes_behind_the_answer(void **state)
 	talk();
 	assert_int_equal(got_end, 0);
 	assert_parting(false);
+	assert_int_equal(home.counters->n[COUNTER_CLIENTS_CROWDED], 0);
 	forget_answers();
 	is_crowded = true;
 	send_request(FCGI_KEEP_CONN, "");
@@ -536,6 +537,7 @@ static void test_crowded_closes_behind_the_answer(void **state)
 	assert_int_equal(end_status(1), FCGI_REQUEST_COMPLETE);
 	assert_int_equal(got_end, 1);
 	assert_parting(true);
+	assert_int_equal(home.counters->n[COUNTER_CLIENTS_CROWDED], 1);
 }
 
 /* The web server was quicker with its next request than we with closing: it has begun
